@@ -381,6 +381,9 @@ def test_no_later_write_approves_an_older_row_or_one_that_was_removed(verified: 
                 sweep(site.runtime)
                 assert health(site.runtime)[1] == "settings_changed", later.__name__
             sweep(site.runtime)
+            assert health(site.runtime)[1] == "settings_changed", f"{later.__name__}: who puts it back undoes that"
+            site.configure()
+            sweep(site.runtime)
             with site.runtime.database.read() as tx:
                 assert changed_now(site.runtime, tx) == (), later.__name__
 

@@ -45,16 +45,21 @@ def changed_now(runtime: Runtime, tx: Transaction) -> tuple[ChangedRow, ...]:
 def changed_in(runtime: Runtime, tx: Transaction, state: CurrentState | None = None) -> tuple[ChangedRow, ...]:
     """Return the rows that someone else has changed: what was read, all others, and those that are gone.
 
+    If there is none, the transaction uses these rows only as they are now, or as it writes them.
+
     Raises:
         NotVerifiedYetError: the ledger has to be verified before anyone can tell, or a row was written meanwhile.
     """
     state = state or _read(runtime, tx)
     verdict = open_verification(runtime, state.verdict, state.installation)
     numbers = signed_numbers(runtime, tx, verdict)
-    found = _swept(verdict) | _changed(runtime, tx.stamps.all(), numbers)
+    rows = tx.stamps.all()
+    found = _swept(verdict) | _changed(runtime, rows, numbers)
     read = _changed(runtime, state.stamped, {name: numbers[name] for name in numbers.keys() & _ALWAYS_READ})
     if read - found or signed_numbers(runtime, tx, verdict) != numbers:
         raise NotVerifiedYetError
+    if not found:
+        tx.stamps.rely_on_all(rows)
     return _ordered(found)
 
 

@@ -48,6 +48,12 @@ class Snapshot:
         """
         self.runtime, self.tx, self.now, self._decides = runtime, tx, now, decides
 
+    def after_writing(self) -> "Snapshot":
+        """Return a snapshot of what was written since, with the same one-row tables and the same comparison."""
+        after = Snapshot(self.runtime, self.tx, self.now, decides=self._decides)
+        after.state, after.changed = self.state, self.changed
+        return after
+
     @cached_property
     def state(self) -> CurrentState:
         """The one-row tables."""

@@ -17,6 +17,7 @@ from telemetry_service.storage.stamps import CONFIGURATION, StampStore
 from telemetry_service.storage.tables import TelemetryConfiguration as Row
 
 _TABLE = Row.__table__
+_ROW = select(_TABLE, INSTALLATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,7 @@ class ConfigurationStore:
 
     def get(self, *, lock: bool = False) -> StoredConfiguration:
         """Return the configuration; ``lock`` keeps others from saving until this transaction ends."""
-        query = select(_TABLE)
-        return configuration_in(self._row(query.with_for_update() if lock else query))
+        return configuration_in(self._row(_ROW.with_for_update(of=_TABLE) if lock else _ROW))
 
     def save(self, values: Configuration, now: datetime) -> None:
         """Replace the values and increase the version. The row must be locked."""
@@ -47,7 +47,7 @@ class ConfigurationStore:
 
     def sealed_api_key(self) -> SealedApiKey | None:
         """Return the stored API key, still sealed."""
-        return api_key_in(self._row(select(_TABLE, INSTALLATION)))
+        return api_key_in(self._row(_ROW))
 
     def start_over(self, now: datetime) -> StoredConfiguration:
         """Put a row in the place of one that cannot be read, so that a save can replace it: off, and without a key."""
@@ -71,6 +71,7 @@ class ConfigurationStore:
         row = self._connection.execute(query).mappings().first()
         if row is None:
             raise RowUnreadableError(str(_TABLE))
+        self._stamps.confirm(CONFIGURATION, CONFIGURATION.read(row))
         return row
 
     def _write(self, now: datetime, **columns: object) -> None:

@@ -173,12 +173,23 @@ class CurrentStateStore:
     A row that cannot be read hides none of the others: it counts as one with which nothing is sent.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stamps: StampStore) -> None:
         """Work within the transaction of ``connection``."""
-        self._connection = connection
+        self._connection, self._stamps = connection, stamps
 
     def read(self, schema_sha256: str, now: datetime) -> CurrentState:
-        """Return all of it, with the announcement of one schema. ``now`` is in the place of times that are unknown."""
+        """Return all of it, with the announcement of one schema. ``now`` is in the place of times that are unknown.
+
+        Raises:
+            NotVerifiedYetError: someone has changed a row since this transaction has compared it with its stamp.
+        """
+        state = self._read(schema_sha256, now)
+        found = {stamped.name: stamped for stamped in state.stamped}
+        for table in (CONFIGURATION, STAMPED_INSTALLATION, LICENSE):
+            self._stamps.confirm(table, found.get(table.row.value))
+        return state
+
+    def _read(self, schema_sha256: str, now: datetime) -> CurrentState:
         try:
             row = self._connection.execute(_EVERYTHING, {"schema_sha256": schema_sha256}).mappings().one_or_none()
             found = None if row is None else _state(row)

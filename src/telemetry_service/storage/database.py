@@ -84,7 +84,7 @@ class Transaction:
         self.identity = IdentityStore(connection)
         self.bouncers = BouncerStore(connection)
         self.configuration = ConfigurationStore(connection, self.stamps)
-        self.current_state = CurrentStateStore(connection)
+        self.current_state = CurrentStateStore(connection, self.stamps)
         self.erasure = ErasureStore(connection)
         self.evidence = EvidenceStore(connection)
         self.exchanges = LastExchangeStore(connection)

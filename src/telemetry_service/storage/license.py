@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import LicensePosture, LicenseSource, PostureChange, StoredPosture
+from telemetry_service.storage.installation_id import INSTALLATION
 from telemetry_service.storage.rows import filled
 from telemetry_service.storage.stamps import LICENSE, StampStore
 from telemetry_service.storage.tables import LicensePostureRow as Row
@@ -67,8 +68,9 @@ class LicenseStore:
 
     def stored(self, *, lock: bool = False) -> StoredPosture | None:
         """Return the posture with its source; ``lock`` keeps others from changing it."""
-        query = select(_TABLE)
-        row = self._connection.execute(query.with_for_update() if lock else query).mappings().first()
+        query = select(_TABLE, INSTALLATION)
+        row = self._connection.execute(query.with_for_update(of=_TABLE) if lock else query).mappings().first()
+        self._stamps.confirm(LICENSE, None if row is None else LICENSE.read(row))
         return None if row is None else posture_in(row)
 
     def _before(self) -> StoredPosture | None:

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from telemetry_service.domain.changed_rows import ChangedRow
-from telemetry_service.domain.errors import RowUnreadableError
+from telemetry_service.domain.errors import NotVerifiedYetError, RowUnreadableError
 from telemetry_service.domain.verification import Verification
 from telemetry_service.storage.installation_id import INSTALLATION as INSTALLATION_ID
 from telemetry_service.storage.ledger import LedgerStore
@@ -154,6 +154,31 @@ class StampStore:
         self._distrusted: frozenset[str] = frozenset()
         self._otherwise: set[str] = set()
         """The rows that the database holds otherwise than this transaction has written them."""
+        self._written: dict[str, bytes] = {}
+        """The content of the rows that it holds as this transaction has written them."""
+        self._relied_on: dict[str, bytes] = {}
+        """The content of the rows that this transaction has compared with their stamps, or has stamped."""
+        self._relies_on_all = False
+        """Whether these are all rows of the tables that have only one."""
+
+    def rely_on_all(self, rows: Iterable[Stamped]) -> None:
+        """Let this transaction use no other content of the rows that decide: these are all, and fit their stamps."""
+        self._relied_on.update({it.name: it.content for it in rows})
+        self._relies_on_all = True
+
+    def confirm(self, of: StampedTable, found: Stamped | None) -> None:
+        """Compare the only row of a table, as it was read for use, with what this transaction relies on.
+
+        Otherwise a trigger could change a row after it was compared with its stamp, and put it back after its use.
+
+        Raises:
+            NotVerifiedYetError: someone has changed it since.
+        """
+        name = of.row.value
+        if name in self._otherwise or not (self._relies_on_all or name in self._relied_on):
+            return
+        if (None if found is None else found.content) != self._relied_on.get(name):
+            raise NotVerifiedYetError
 
     def rows(self, of: StampedTable, key: str | None = None) -> Iterator[Stamped]:
         """Yield the rows of a table, or the one with a key."""
@@ -190,8 +215,12 @@ class StampStore:
         """Stamp a row in the same way; ``before`` is how it was."""
         numbers = {it.name: it.number for it in before}
         if meant is not None:
-            self._void({it.name for it in self.rows(of, key) if not _is_as_meant(of, it, before, meant)}, numbers)
+            found = {it.name: it for it in self.rows(of, key)}
+            self._void({name for name, it in found.items() if not _is_as_meant(of, it, before, meant)}, numbers)
+            self._written.update({name: it.content for name, it in found.items() if name not in self._otherwise})
         if of.name_of(key) in self._distrusted or not all(map(self._is_intact, before)):
+            if of.renumbered:
+                self._say_another({it.name for it in self.rows(of, key)}, numbers)
             return
         if of.renumbered or not before:
             self.renew(of, key, numbers)
@@ -199,8 +228,11 @@ class StampStore:
             self._stamp_again(of, (it for it in self.rows(of, key) if it.name not in self._otherwise))
 
     def _void(self, names: set[str], numbers: Mapping[str, str]) -> None:
-        """Let the ledger say a number that no stamp of these rows has: what was undone would fit the old one."""
         self._otherwise |= names
+        self._say_another(names, numbers)
+
+    def _say_another(self, names: Iterable[str], numbers: Mapping[str, str]) -> None:
+        """Let the ledger say a number that no stamp of these rows has: what was undone would fit the old one."""
         for name in names:
             self._ledger.stamped(name, token_hex(NUMBER_BYTES), numbers.get(name))
 
@@ -213,7 +245,9 @@ class StampStore:
                 continue
             stamp = self._stamper.stamp(stamped.name, stamped.content)
             self._write(of, stamped, stamp)
+            self._relied_on[stamped.name] = stamped.content
             self._ledger.stamped(stamped.name, number_of(stamp), (numbers or {}).get(stamped.name))
+        self._otherwise |= {it.name for it in self.rows(of, key) if self._relied_on.get(it.name) != it.content}
 
     def distrust(self, names: Iterable[str]) -> None:
         """Stamp none of these rows when they are written: someone has put an older one in the place, or removed it."""
@@ -230,14 +264,13 @@ class StampStore:
 
         Args:
             known: The numbers that the ledger says so far, whatever the rows have.
-            seen: All rows before this transaction has written anything. It has written the settings alone.
+            seen: All rows before this transaction has written anything.
         """
         self._ledger.replaced.update(known)
-        were = {it.name: it.content for it in seen}
+        were = {it.name: it.content for it in seen} | self._written
         for table in STAMPED:
             with suppress(RowUnreadableError):  # It stays as it is: nothing is sent with it.
-                if table is not CONFIGURATION:
-                    self._void({it.name for it in self.rows(table) if were.get(it.name) != it.content}, known)
+                self._void({it.name for it in self.rows(table) if were.get(it.name) != it.content}, known)
                 self.renew(table)
         left = {name for name, number in known.items() if not is_gone(number)}
         for name in left - {*WITHOUT_ROW, *were, *(stamped.name for stamped in self.all())}:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.configuration import Configuration, ConfigurationPatch, StoredConfiguration
 from telemetry_service.domain.consequences import Consequences
 from telemetry_service.domain.errors import (
@@ -90,7 +91,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
         if api_key is not None:
             _check_key(runtime, tx, api_key)
             replaced = replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
-        elif values.anonymize_pii and not before.values.anonymize_pii:
+        elif values.anonymize_pii and (changed or not before.values.anonymize_pii):
             anonymize_waiting(runtime, tx, actor)
         changes = changes_between(before.values if replaced_rows is None else None, values)
         if changes or changed:
@@ -163,13 +164,16 @@ def set_api_key(
 def remove_api_key(runtime: Runtime, actor: Actor, as_seen: AsSeen = any_version) -> ConfigurationView:
     """Forget the API key. Nothing can be sent until another one is set.
 
+    If someone has changed its row, the key is removed even if the row has none: it could be put back.
+
     Raises:
         StaleConfigurationError: the configuration is no longer a version that the caller has seen.
         SettingLockedError: the deployment sets the API key.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        present = _lock_as_seen(tx, as_seen).api_key is not None
+        stored = _lock_as_seen(tx, as_seen)
+        present = stored.api_key is not None or ChangedRow.SETTINGS in changed_now(runtime, tx)
         if present:
             _check_key(runtime, tx, None)
             distrust_older(runtime, tx)

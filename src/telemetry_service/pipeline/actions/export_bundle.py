@@ -82,7 +82,7 @@ class _Export:
             return None
         except PayloadSchemaUnknownError:
             return None  # A replica of the newer version exports it.
-        sealed = export(runtime, tx, transmission_id, payload, snapshot.api_key, now)
+        sealed = export(snapshot, transmission_id, payload)
         after = tx.transmissions.get(transmission_id)
         if sealed is None or after is None:
             return None

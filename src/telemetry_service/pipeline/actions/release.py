@@ -87,9 +87,11 @@ def withdraw(runtime: Runtime, transmission_id: UUID, actor: Actor, reason: str)
         transmission = tx.transmissions.lock(transmission_id)
         if transmission is None:
             raise NotFoundError
-        if transmission.state is not State.WITHDRAWN:
+        # Someone may have written into its row that it was withdrawn, and could take that back.
+        withdraws = transmission.state is not State.WITHDRAWN or not _was_withdrawn(runtime, tx, transmission)
+        if withdraws:
             _withdraw(runtime, tx, transmission, actor, reason)
-    if transmission.state is not State.WITHDRAWN:
+    if withdraws:
         log_event(Event.PAYLOAD_WITHDRAWN, transmission_id=transmission_id, actor=actor.label)
     with open_snapshot(runtime) as snapshot:
         return read_transmission(snapshot, transmission_id)

@@ -35,6 +35,7 @@ from telemetry_service.pipeline.api_key_overlap import read_overlap
 from telemetry_service.pipeline.changed_rows import are_as_stored
 from telemetry_service.pipeline.prepared import Prepared, prepared_of, readable_of
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.identity import key_id
@@ -155,21 +156,21 @@ def _tried_as(before: Transmission) -> dict[str, object]:
     return {"attempts_made": before.attempts_made, "last_attempt_at": before.last_attempt_at}
 
 
-def export(
-    runtime: Runtime, tx: Transaction, transmission_id: UUID, payload: Completed, api_key: str, now: datetime
-) -> Sealed | None:
+def export(snapshot: Snapshot, transmission_id: UUID, payload: Completed) -> Sealed | None:
     """Make an attempt in a bundle, with a payload that ``completed`` returned; None if nothing is left to export.
 
+    The settings and the API key are those that the snapshot has compared with their stamp.
     Its receipt may be months away, so there is no lease: the attempt ends with the file.
     """
+    runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
     if not tx.transmissions.export(transmission_id, now):
         return None
     earlier = tx.transmissions.attempts(transmission_id)
     transmission = tx.transmissions.get(transmission_id)
     assert transmission is not None  # noqa: S101 - it was exported a statement ago
-    encrypt = tx.configuration.get().values.encrypt_payload
+    encrypt = snapshot.configuration.values.encrypt_payload
     content, head = payload
-    sealed = seal(content, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
+    sealed = seal(content, transmission_id, int(now.timestamp()), snapshot.api_key, encrypt=encrypt, ledger=head)
     attempt = replace(
         _attempt(_number(transmission, earlier), sealed, AttemptTrigger.BUNDLE, now),
         state=State.EXPORTED,

@@ -131,7 +131,7 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
     closing = Closing(SCHEDULE, Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
         # The waiting transmissions have a new plan, which affects the health in the payload.
-        close_and_prepare(Snapshot(runtime, snapshot.tx, now, decides=True), closing)
+        close_and_prepare(snapshot.after_writing(), closing)
     except PayloadContradictionError:
         return CONTRADICTION  # The period stays open: its counts are included in a later payload.
     return _PREPARED
