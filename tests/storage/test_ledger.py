@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
@@ -493,6 +494,15 @@ def test_each_actor_and_each_kind_is_counted_for_itself(database: Database) -> N
     flush(database, NOW)
     counted = [(c["kind"], c["actor"]["type"], c["times"]) for c in said(database)[4:] if c]
     assert counted == [("exported", "token", 2), ("login_failed", "stranger", 2), ("login_failed", "token", 2)]
+
+
+def test_users_of_commands_and_tokens_of_one_name_are_counted_apart(database: Database) -> None:
+    one, other = Actor(ActorKind.COMMAND, "root"), Actor(ActorKind.COMMAND, "nobody")
+    for actor in (one, other, OPS, replace(OPS, id="anothertoken")):
+        often(database, actor=actor, kind=Kind.EXPORTED)
+    assert kinds(database)[1:] == ["exported"] * 4, "each is a first"
+    flush(database, NOW)
+    assert len(lines(database)) == 5
 
 
 def test_only_what_began_before_a_time_can_be_flushed(database: Database) -> None:

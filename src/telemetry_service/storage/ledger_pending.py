@@ -59,7 +59,7 @@ class LedgerPendingStore:
         if said is None:
             return self._count(now, actor, kind, about, first=0, more=1) == 0
         key = f"{about}/{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGITS]}"
-        of_actor = PendingRow.kind == kind.value, PendingRow.actor == actor.label
+        of_actor = PendingRow.kind == kind.value, PendingRow.actor == _key(actor)
         known = select(func.count(), func.count().filter(PendingRow.about == key)).where(*of_actor, _below(about))
         others, found = self._connection.execute(known).one()
         if not found and others >= APART:
@@ -119,7 +119,7 @@ class LedgerPendingStore:
             return self._add(now, actor, kind, about, first=first, more=more, said=said)
         except RowUnreadableError:
             # Someone has written something else into the count. It starts over, so that they can stop nothing.
-            key = PendingRow.kind == kind.value, PendingRow.actor == actor.label, PendingRow.about == about
+            key = PendingRow.kind == kind.value, PendingRow.actor == _key(actor), PendingRow.about == about
             self._connection.execute(delete(PendingRow).where(*key))
             return self._add(now, actor, kind, about, first=first, more=more, said=said)
 
@@ -136,13 +136,20 @@ class LedgerPendingStore:
     ) -> int:
         who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
         new = insert(self._connection, PendingRow).values(
-            kind=kind.value, actor=actor.label, about=about, who=who, said=said, times=first, since=now, until=now
+            kind=kind.value, actor=_key(actor), about=about, who=who, said=said, times=first, since=now, until=now
         )
         counted = new.on_conflict_do_update(
             index_elements=[PendingRow.kind, PendingRow.actor, PendingRow.about],
             set_={"times": PendingRow.times + more, "until": now},
         )
         return filled(self._connection.execute(counted.returning(PendingRow.times)).one(), (PendingRow.times,))[0]
+
+
+def _key(actor: Actor) -> str:
+    """Return what tells actors apart: labels of commands are all the same, and tokens may share a name."""
+    if actor.id is None or actor.kind is ActorKind.PERSON:
+        return actor.label
+    return f"{actor.kind.value}:{sha256(actor.id.encode()).hexdigest()[:_DIGITS]}"
 
 
 def _pending(rows: Sequence[Row[Any]], about: str) -> Pending | None:
