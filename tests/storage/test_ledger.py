@@ -26,7 +26,7 @@ from telemetry_service.sealing.keyring import KeyRing, Place
 from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.ledger import CLOCK_TOLERANCE, Head, StoredLine, each_line
-from telemetry_service.storage.ledger_pending import APART, AT_ONCE
+from telemetry_service.storage.ledger_pending import APART, AT_ONCE, COUNTED_FOR
 from telemetry_service.storage.types import MOST
 from tests.support.actors import ADMIN, OPS, STRANGER
 from tests.support.ledger import KEY, entries, signed_database
@@ -559,6 +559,31 @@ def test_what_someone_writes_among_the_counted_stops_no_one_and_is_not_signed(
         flush(database, NOW)
     assert "xxx" not in repr(said(database))
     check_chain(database)
+
+
+def test_no_row_that_someone_adds_hides_the_first(database: Database, database_url: str) -> None:
+    added = "INSERT INTO ledger_pending (kind, actor, about, who, said, times, since, until)"
+    often(database)
+    change(database_url, "CREATE TABLE kept AS SELECT * FROM ledger_pending")
+    change(database_url, "UPDATE kept SET kind = 'exported'")
+    change(database_url, f"{added} SELECT kind, actor, about, who, said, 0, since, until FROM kept")  # noqa: S608 - ours
+    often(database, kind=Kind.EXPORTED)
+    assert kinds(database)[1:] == ["login_failed", "exported"], "its mark is for something else"
+    change(database_url, "DELETE FROM ledger_pending")
+    change(database_url, "UPDATE kept SET kind = 'login_failed'")
+    change(database_url, f"{added} SELECT kind, actor, about, who, said, 0, since, until FROM kept")  # noqa: S608 - ours
+    often(database, NOW + COUNTED_FOR + SECOND)
+    assert kinds(database)[3:] == ["login_failed"], "its mark was for an hour"
+
+
+def test_no_number_of_rows_that_someone_adds_hides_what_is_read_first(database: Database, database_url: str) -> None:
+    read_bytes(database, 0)
+    added = "INSERT INTO ledger_pending (kind, actor, about, who, said, times, since, until)"
+    for number in range(AT_ONCE):
+        copied = f"SELECT kind, actor, 'attempt/forged{number}', who, said, 0, since, until FROM ledger_pending"  # noqa: S608 - ours
+        change(database_url, f"{added} {copied} WHERE about NOT LIKE '%forged%'")
+    read_bytes(database, 1)
+    assert kinds(database)[1:] == ["exported"] * 2
 
 
 def test_what_is_rolled_back_is_not_counted(database: Database) -> None:

@@ -69,8 +69,12 @@ class LedgerSigner:
 
     def is_intact(self, stamped: Stamped) -> bool:
         """Whether a row is as this installation has stamped it, under any key of the deployment."""
-        number, digest = (stamped.stamp or b"")[:NUMBER_BYTES], (stamped.stamp or b"")[NUMBER_BYTES:]
-        return self._keys.matches(digest, _stamped(stamped.name, number, stamped.content), _STAMP)
+        return self.is_stamped(stamped.name, stamped.content, stamped.stamp or b"")
+
+    def is_stamped(self, name: str, content: bytes, stamp: bytes) -> bool:
+        """Whether this is a stamp of such a row."""
+        number, digest = stamp[:NUMBER_BYTES], stamp[NUMBER_BYTES:]
+        return self._keys.matches(digest, _stamped(name, number, content), _STAMP)
 
     def public_keys(self, stored: StoredKeys) -> dict[str, bytes]:
         """Return the raw public keys by their IDs.

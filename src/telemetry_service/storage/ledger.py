@@ -52,7 +52,7 @@ from telemetry_service.storage import upsert
 from telemetry_service.storage.days import within
 from telemetry_service.storage.driver_errors import translated
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
-from telemetry_service.storage.ledger_pending import LedgerPendingStore
+from telemetry_service.storage.ledger_pending import LedgerPendingStore, Marker
 from telemetry_service.storage.rows import filled, full_rows, readable_rows
 from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
 from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
@@ -78,7 +78,7 @@ class NewKey:
     fingerprint: str
 
 
-class Signer(Protocol):
+class Signer(Marker, Protocol):
     """Signs lines. The private keys are in the database, sealed; only the signer can open them."""
 
     def make(self, installation: UUID) -> NewKey:
@@ -210,7 +210,7 @@ class LedgerStore:
     def __init__(self, connection: Connection, signer: Signer | None) -> None:
         """Work within the transaction of ``connection``."""
         self._connection, self._signer = connection, signer
-        self._pending = LedgerPendingStore(connection)
+        self._pending = LedgerPendingStore(connection, signer)
         self._entries: list[Entry] = []
         self.stamps: dict[str, str] = {}
         """The numbers of the stamps that this transaction has written, by the names of their rows."""

@@ -5,14 +5,16 @@ So a stranger who guesses passwords, or a service that registers a thousand boun
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, true
 
 from telemetry_service.domain.actor import Actor, ActorKind
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.storage.rows import filled, readable_rows
@@ -25,7 +27,15 @@ AT_ONCE = 10
 APART = 200
 """How many of them are counted apart within an hour. The rest is one number, so that a line stays small."""
 
+COUNTED_FOR = timedelta(hours=1)
+"""How long something is counted before the count becomes an entry. Anyone who repeats it all day causes 48 entries."""
+
 _DIGITS, _LONGEST = 24, 40
+_NAME = "ledger_pending"
+_MARKED = (
+    *(PendingRow.kind, PendingRow.actor, PendingRow.about),
+    *(PendingRow.who, PendingRow.since, PendingRow.times),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,28 @@ class Pending:
     """What each of it was about, with how often; empty if that is not counted apart."""
 
 
-class LedgerPendingStore:
-    """One row for each kind, actor, and what it was about."""
+class Marker(Protocol):
+    """Marks the rows that this service has begun."""
 
-    def __init__(self, connection: Connection) -> None:
+    def stamp(self, name: str, content: bytes, number: bytes | None = None) -> bytes:
+        """Return a mark."""
+        ...
+
+    def is_stamped(self, name: str, content: bytes, stamp: bytes) -> bool:
+        """Whether this installation has made a mark of this."""
+        ...
+
+
+class LedgerPendingStore:
+    """One row for each kind, actor, and what it was about.
+
+    Anyone who adds a row must not make a repetition of the first: a row says that there was one only if it has the mark of
+    this service, and for an hour, so that no older one can be put back for that.
+    """
+
+    def __init__(self, connection: Connection, marker: Marker | None) -> None:
         """Work within the transaction of ``connection``."""
-        self._connection = connection
+        self._connection, self._marker = connection, marker
 
     def count(
         self, now: datetime, actor: Actor, kind: Kind, about: str, said: Mapping[str, object] | None = None
@@ -59,14 +85,19 @@ class LedgerPendingStore:
         if said is None:
             return self._count(now, actor, kind, about, first=0, more=1) == 0
         key = f"{about}/{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGITS]}"
-        of_actor = PendingRow.kind == kind.value, PendingRow.actor == _key(actor)
-        known = select(func.count(), func.count().filter(PendingRow.about == key)).where(*of_actor, _below(about))
-        others, found = self._connection.execute(known).one()
-        if not found and others >= APART:
+        known = self._begun(now, actor, kind, about)
+        others = len(known)
+        if key not in known and others >= APART:
             self._count(now, actor, kind, about, first=1, more=1)
             return False
         first = int(others >= AT_ONCE)
         return self._count(now, actor, kind, key, first=first, more=1, said=said) == 0
+
+    def _begun(self, now: datetime, actor: Actor, kind: Kind, about: str) -> frozenset[str]:
+        """Return what is counted apart, of which the first has an entry."""
+        of_actor = PendingRow.kind == kind.value, PendingRow.actor == _key(actor)
+        rows = self._connection.execute(select(*_MARKED).where(*of_actor, _below(about)))
+        return frozenset(row.about for row in readable_rows(rows) if self._is_ours(row) and not _is_over(row, now))
 
     def count_more(self, now: datetime, actor: Actor, kind: Kind, about: str, times: int) -> None:
         """Count several more, of which none gets its own line."""
@@ -115,13 +146,15 @@ class LedgerPendingStore:
         said: Mapping[str, object] | None = None,
     ) -> int:
         """Add ``more`` to what was counted, or begin with ``first``; return the count."""
-        try:
-            return self._add(now, actor, kind, about, first=first, more=more, said=said)
-        except RowUnreadableError:
-            # Someone has written something else into the count. It starts over, so that they can stop nothing.
-            key = PendingRow.kind == kind.value, PendingRow.actor == _key(actor), PendingRow.about == about
-            self._connection.execute(delete(PendingRow).where(*key))
-            return self._add(now, actor, kind, about, first=first, more=more, said=said)
+        with suppress(RowUnreadableError):
+            counted = self._add(now, actor, kind, about, first=first, more=more, said=said)
+            if counted is not None:
+                return counted
+        # Someone has written something else into the count, or added it. It starts over, so that they can stop nothing.
+        key = PendingRow.kind == kind.value, PendingRow.actor == _key(actor), PendingRow.about == about
+        self._connection.execute(delete(PendingRow).where(*key))
+        self._add(now, actor, kind, about, first=first, more=more, said=said)
+        return first
 
     def _add(  # noqa: PLR0913 - as above
         self,
@@ -133,8 +166,11 @@ class LedgerPendingStore:
         first: int,
         more: int,
         said: Mapping[str, object] | None = None,
-    ) -> int:
+    ) -> int | None:
+        """Return the count, or 0 after the hour; None if the row is not ours."""
         who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
+        if self._marker is not None:
+            who["mark"] = self._marker.stamp(_NAME, _content(kind.value, _key(actor), about, now)).hex()
         new = insert(self._connection, PendingRow).values(
             kind=kind.value, actor=_key(actor), about=about, who=who, said=said, times=first, since=now, until=now
         )
@@ -142,7 +178,29 @@ class LedgerPendingStore:
             index_elements=[PendingRow.kind, PendingRow.actor, PendingRow.about],
             set_={"times": PendingRow.times + more, "until": now},
         )
-        return filled(self._connection.execute(counted.returning(PendingRow.times)).one(), (PendingRow.times,))[0]
+        row = next(iter(readable_rows(self._connection.execute(counted.returning(*_MARKED)))), None)
+        if row is None or not self._is_ours(row):
+            return None
+        return 0 if _is_over(row, now) else filled([row.times], (PendingRow.times,))[0]
+
+    def _is_ours(self, row: Row[Any]) -> bool:
+        if self._marker is None:
+            return True
+        try:
+            mark = bytes.fromhex(row.who["mark"])
+            content = _content(row.kind, row.actor, row.about, row.since)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return False
+        return self._marker.is_stamped(_NAME, content, mark)
+
+
+def _is_over(row: Row[Any], now: datetime) -> bool:
+    """Whether the hour of a row is over: it becomes an entry at the next waking, or someone has put it back."""
+    return bool(row.since < now - COUNTED_FOR)
+
+
+def _content(kind: str, actor: str, about: str, since: datetime) -> bytes:
+    return json.dumps([kind, actor, about, rfc3339(since)]).encode()
 
 
 def _key(actor: Actor) -> str:

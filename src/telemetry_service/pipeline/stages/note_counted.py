@@ -1,11 +1,7 @@
 """Writes into the ledger what was only counted: failed logins, refused callers, registry changes, repeated exports."""
 
-from datetime import timedelta
-
 from telemetry_service.pipeline.runtime import Runtime
-
-COUNTED_FOR = timedelta(hours=1)
-"""How long something is counted before the count becomes an entry. Anyone who repeats it all day causes 48 entries."""
+from telemetry_service.storage.ledger_pending import COUNTED_FOR
 
 
 def note_counted(runtime: Runtime) -> None:
