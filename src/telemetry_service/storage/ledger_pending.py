@@ -67,8 +67,8 @@ class Marker(Protocol):
 class LedgerPendingStore:
     """One row for each kind, actor, and what it was about.
 
-    Anyone who adds a row must not make a repetition of the first: a row says that there was one only if it has the mark of
-    this service, and for an hour, so that no older one can be put back for that.
+    Anyone who adds a row must not make a repetition of the first: a row says that there was one only if it has the mark
+    of this service, and for an hour, so that no older one can be put back for that.
     """
 
     def __init__(self, connection: Connection, marker: Marker | None) -> None:
