@@ -73,6 +73,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
     Raises:
         StaleConfigurationError: the configuration is no longer the version that the caller has seen.
         SettingLockedError: it would change what the deployment sets.
+        NotVerifiedYetError: something in the database has changed a row between two steps; nothing was saved.
     """
     if wanted.enabled is False:
         read_up_to_now(runtime)  # What is in the source by now belongs to the period that ends.

@@ -79,6 +79,7 @@ def get_config(context: Context, response: Response) -> ConfigurationView:
     errors.PreconditionRequiredError,
     errors.SettingLockedError,
     errors.ConfirmationRequiredError,
+    errors.NotVerifiedYetError,
 )
 def put_config(
     context: Context,
@@ -108,7 +109,12 @@ def put_config(
     openapi_extra={"parameters": [_OPTIONAL]},
 )
 @needs(Scope.ADMIN)
-@refused_with(errors.StaleConfigurationError, errors.SettingLockedError, errors.ConfirmationRequiredError)
+@refused_with(
+    errors.StaleConfigurationError,
+    errors.SettingLockedError,
+    errors.ConfirmationRequiredError,
+    errors.NotVerifiedYetError,
+)
 def patch_config(
     context: Context,
     caller: CurrentCaller,
@@ -134,7 +140,7 @@ def patch_config(
     openapi_extra={"parameters": [_OPTIONAL]},
 )
 @needs(Scope.ADMIN)
-@refused_with(errors.StaleConfigurationError, errors.SettingLockedError)
+@refused_with(errors.StaleConfigurationError, errors.SettingLockedError, errors.NotVerifiedYetError)
 def put_api_key(
     context: Context, caller: CurrentCaller, response: Response, seen: TagsSeen, key: NewKey
 ) -> ConfigurationView:
@@ -156,7 +162,7 @@ def put_api_key(
     openapi_extra={"parameters": [_OPTIONAL]},
 )
 @needs(Scope.ADMIN)
-@refused_with(errors.StaleConfigurationError, errors.SettingLockedError)
+@refused_with(errors.StaleConfigurationError, errors.SettingLockedError, errors.NotVerifiedYetError)
 def delete_api_key(context: Context, caller: CurrentCaller, response: Response, seen: TagsSeen) -> ConfigurationView:
     """Remove the API key, and the old one if it is still kept. Nothing can be sent until a new one is saved."""
     return _tagged(response, remove_api_key(context.runtime, caller.actor, _as_seen(seen)))
