@@ -17,9 +17,13 @@ from telemetry_service.cli import main
 arguments = json.loads(sys.argv.pop())
 sys.argv[1:] = arguments
 
+def runs():
+    # Everything is loaded, and the server's loop, no longer the command, is told of a signal.
+    return gc.get_freeze_count() and getattr(signal.getsignal(signal.SIGTERM), "__name__", "") == "handle_exit"
+
 def look_and_stop():
     until = time.monotonic() + 60
-    while not gc.get_freeze_count() and time.monotonic() < until:  # Until everything is loaded.
+    while not runs() and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
 
