@@ -8,7 +8,6 @@ it does not validate, does not recognize duplicates, and does not share commits.
 
 import argparse
 import itertools
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.facts import EnvironmentName, UsageReport
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.record import Recorder
-from telemetry_service.storage.sqlite_library import wal_is_safe
+from telemetry_service.storage.sqlite_library import KEEPS_LOG, sqlite3
 from tests.support.postgres import plain_url
 
 BATCHES = (1, 100, 1_000)
@@ -79,8 +78,7 @@ def through_driver(write: Write, calls: list[Call]) -> float:
 def durable(file: Path) -> sqlite3.Connection:
     """Open a file so that a commit is on the disk when it returns, with the journal that the service would have."""
     connection = sqlite3.connect(file, isolation_level=None)
-    major, minor, patch = sqlite3.sqlite_version_info[:3]
-    connection.execute("PRAGMA journal_mode = " + ("WAL" if wal_is_safe((major, minor, patch)) else "TRUNCATE"))
+    connection.execute("PRAGMA journal_mode = " + ("WAL" if KEEPS_LOG else "TRUNCATE"))
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
