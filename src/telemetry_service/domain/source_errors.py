@@ -13,7 +13,7 @@ class SourceError(TelemetryError):
 
     code = "source-failed"
     sentence = "The source database could not be read."
-    next_step: ClassVar[str] = "Look into the log of the source database."
+    next_step: ClassVar[str] = "Check the log of the source database."
     owner: ClassVar[Owner] = Owner.DEPLOYMENT
     passing: ClassVar[bool] = False
     """Whether it may pass on its own within minutes."""
