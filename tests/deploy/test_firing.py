@@ -1,7 +1,7 @@
 """A real Prometheus scrapes real services; each alert is silent before its failure, and fires for it.
 
 The services are whole ones on their real server. A failure is made as it happens: a time in which nothing wakes, a
-License Server that refuses, a database that is locked, lost, or changed.
+License Server that refuses, a database that is locked, damaged, lost, or changed.
 """
 
 import os
@@ -88,8 +88,13 @@ def _stops(world: World) -> None:
     world.ends.close()
 
 
+def _is_damaged(world: World) -> None:
+    """What is in the write-ahead log is still whole, and is read there; so it is written into the file before."""
+    world.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    world.file.write_bytes(b"This is a letter. " * 40_000)
+
+
 def _is_lost(world: World) -> None:
-    """A file that is damaged may go unnoticed for long: what was read stays in memory, and so does the log's index."""
     world.file.rename(world.file.with_suffix(".lost"))
 
 
@@ -176,6 +181,7 @@ class Case:
 CASES: dict[Fail, Case] = {
     _goes_on: Case(),
     _stops: Case({"TelemetryDown"}),
+    _is_damaged: Case({"TelemetryDatabaseDown", "TelemetryDatabaseNotWritable"}),
     _is_lost: Case({"TelemetryDatabaseDown", "TelemetryDatabaseNotWritable"}),
     _is_locked: Case({"TelemetryDatabaseNotWritable"}),
     _sleeps: Case(
