@@ -374,52 +374,63 @@ def test_a_console_of_another_origin_shows_the_tab_if_the_deployment_names_it(ho
     said[:] = [text for text in said if not any(word in text for word in ("frame-ancestors", "chrome-error", "'null'"))]
 
 
-def test_whoever_is_logged_in_to_the_console_is_logged_in_to_the_tab(
-    browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path
-) -> None:
-    nginx, gateway, names = Nginx(tmp_path), GatewayOfTest(tmp_path), Event()
-    names.set()
+@pytest.fixture
+def names() -> Event:
+    """Whether the console names who is logged in: at first it does."""
+    event = Event()
+    event.set()
+    return event
+
+
+@pytest.fixture
+def behind_gateway(
+    sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path, names: Event
+) -> Iterator[tuple[str, Console]]:
+    """A console whose nginx asks it who is logged in, and passes that on."""
+    nginx, gateway = Nginx(tmp_path), GatewayOfTest(tmp_path)
     console = Console(sqlite_url, clock, server, _deployed(nginx, **gateway.environment))
     with _identity(gateway, clock, names) as identity:
         telemetry = snippets("nginx")[1].replace("http://127.0.0.1:9090", identity)
-        with _behind_nginx(console, nginx, telemetry) as running, _visit(browser, *running, logged_in=False) as host:
-            frame = host.open("#telemetry/settings")
-            host.page.evaluate("document.getElementById('host-modal').close()")
-            frame.get_by_role("radio", name="Weekly").check()
-            frame.locator("#save-all").click()
-            expect(frame.locator("#toasts")).to_contain_text("Settings saved")
-            assert host.page.context.cookies() == []
-            # The console's session ends while the tab is open.
-            names.clear()
-            host.faults.expected_statuses.add(401)
-            frame.locator("#test").click()
-            expect(frame.locator("#toasts")).to_contain_text("log in", ignore_case=True)
-            [said] = [text for text in host.faults.found if "Response Status Error Code 401" in text]
-            host.faults.found.remove(said)  # By htmx: the form stays, to be sent again after a login.
-            host.page.reload()
-            expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
-            assert host.page.url == f"{host.url}/#telemetry/settings"
+        with _behind_nginx(console, nginx, telemetry) as running:
+            yield running
+
+
+def test_whoever_is_logged_in_to_the_console_is_logged_in_to_the_tab(
+    browser: Browser, behind_gateway: tuple[str, Console], names: Event
+) -> None:
+    with _visit(browser, *behind_gateway, logged_in=False) as host:
+        frame = host.open("#telemetry/settings")
+        host.page.evaluate("document.getElementById('host-modal').close()")
+        frame.get_by_role("radio", name="Weekly").check()
+        frame.locator("#save-all").click()
+        expect(frame.locator("#toasts")).to_contain_text("Settings saved")
+        assert host.page.context.cookies() == []
+        # The console's session ends while the tab is open.
+        names.clear()
+        host.faults.expected_statuses.add(401)
+        frame.locator("#test").click()
+        expect(frame.locator("#toasts")).to_contain_text("log in", ignore_case=True)
+        [said] = [text for text in host.faults.found if "Response Status Error Code 401" in text]
+        host.faults.found.remove(said)  # By htmx: the form stays, to be sent again after a login.
+        host.page.reload()
+        expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+        assert host.page.url == f"{host.url}/#telemetry/settings"
 
 
 def test_a5_a_log_out_that_is_confirmed_leaves_no_session_of_an_earlier_login(
-    browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path
+    browser: Browser, behind_gateway: tuple[str, Console], names: Event
 ) -> None:
-    nginx, gateway, names = Nginx(tmp_path), GatewayOfTest(tmp_path), Event()
-    names.set()
-    console = Console(sqlite_url, clock, server, _deployed(nginx, **gateway.environment))
-    with _identity(gateway, clock, names) as identity:
-        telemetry = snippets("nginx")[1].replace("http://127.0.0.1:9090", identity)
-        with _behind_nginx(console, nginx, telemetry) as running, _visit(browser, *running) as host:
-            host.open()
-            host.page.evaluate("document.getElementById('host-modal').close()")
-            assert [it["name"] for it in host.page.context.cookies()] == ["__Secure-telemetry_session"]
-            host.page.locator("#log-out").click()
-            expect(host.page.locator("#state")).to_have_text("Logged out")
-            assert host.page.context.cookies() == []
-            names.clear()  # The console has ended its own session, too.
-            host.faults.expected_statuses.add(401)
-            host.page.reload()
-            expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+    with _visit(browser, *behind_gateway) as host:
+        host.open()
+        host.page.evaluate("document.getElementById('host-modal').close()")
+        assert [it["name"] for it in host.page.context.cookies()] == ["__Secure-telemetry_session"]
+        host.page.locator("#log-out").click()
+        expect(host.page.locator("#state")).to_have_text("Logged out")
+        assert host.page.context.cookies() == []
+        names.clear()  # The console has ended its own session, too.
+        host.faults.expected_statuses.add(401)
+        host.page.reload()
+        expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
 
 
 @NEEDS_PROVIDER
