@@ -6,7 +6,7 @@ it, as in POSIX time. Everything else is strict: a zone is required, and a numbe
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
@@ -18,6 +18,9 @@ _RFC3339 = re.compile(
 )
 _MICROSECOND_DIGITS = 6
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)
+"""The days that can be asked for: a database cannot compare with every date that can be written."""
 
 
 def parse_moment(text: str) -> datetime:

@@ -16,7 +16,7 @@ from telemetry_service.domain.errors import PreconditionRequiredError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.ledger import Kind, LedgerFilter
-from telemetry_service.domain.timestamps import Moment
+from telemetry_service.domain.timestamps import FIRST_DAY, LAST_DAY, Moment
 from telemetry_service.domain.transmissions import LONGEST_PAGE, HistoryFilter, State, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError, PreconditionUnreadError
@@ -46,7 +46,7 @@ _YEARS_OF_DAYS = "^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0
 
 Day = Annotated[
     date,
-    Field(ge=date(1970, 1, 1), le=date(9998, 12, 31), json_schema_extra={"pattern": _YEARS_OF_DAYS}),
+    Field(ge=FIRST_DAY, le=LAST_DAY, json_schema_extra={"pattern": _YEARS_OF_DAYS}),
     _only_if_written_as(_ISO_DAY),
 ]
 Limit = Annotated[int, Field(ge=1, le=LONGEST_PAGE), _only_if_written_as(_WHOLE)]

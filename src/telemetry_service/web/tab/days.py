@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-FIRST, LAST = date(1970, 1, 1), date(9998, 12, 31)
-"""As in the REST API: a database cannot compare with every date that has a form."""
+from telemetry_service.domain.timestamps import FIRST_DAY, LAST_DAY
 
 _UNKNOWN = "A date is not valid, so no filter was applied. Type it as YYYY-MM-DD."
 _BACKWARDS = "“From” is later than “To”, so no filter was applied."
@@ -52,6 +51,6 @@ def _day(typed: str) -> date | None:
     if not typed:
         return None
     day = date.fromisoformat(typed)
-    if not FIRST <= day <= LAST:
+    if not FIRST_DAY <= day <= LAST_DAY:
         raise ValueError
     return day
