@@ -92,7 +92,9 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment, forked=True) as service:
         url = service.wait_for_url()
         headers = {"Authorization": f"Bearer {token}"}
-        httpx.post(f"{url}/api/v1/telemetry/send-now?secret=canary", headers=headers, trust_env=False, timeout=60)
+        for query in ("", "?secret=canary"):
+            path = f"{url}/api/v1/telemetry/send-now{query}"
+            httpx.post(path, headers=headers, trust_env=False, timeout=60)
         service.stop(signal.SIGTERM)
         written = service.errors + service.output
     secrets = {"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_URL"}

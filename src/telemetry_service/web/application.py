@@ -29,7 +29,7 @@ from telemetry_service.web.api import (
 )
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
-from telemetry_service.web.api.parameters import refuse_repeated_parameters, refuse_unread_condition
+from telemetry_service.web.api.unread import refuse_unread_condition, refuse_unread_parameters
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware
 from telemetry_service.web.http.ambiguity import refuse_ambiguity
@@ -61,6 +61,10 @@ _NO_OBSERVERS: TelemetryConfig = {
     "auto_configure": False,
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
+
+_CLOSED = (Depends(refuse_unread_parameters), Depends(refuse_unread_condition))
+"""What each call of the API refuses. Probes, metrics, and pages take any parameter, because monitoring and links in
+mails may add some."""
 
 _API = (
     usage,
@@ -120,7 +124,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         generate_unique_id_function=lambda route: route.name,
     )
     for topic in _API:
-        topic.router.add_to(root, API_PREFIX, [Depends(refuse_repeated_parameters), Depends(refuse_unread_condition)])
+        topic.router.add_to(root, API_PREFIX, _CLOSED)
     for router in (operations.router, *TAB):
         router.add_to(root)
     return tuple(root.routes)

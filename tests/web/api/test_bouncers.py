@@ -13,17 +13,6 @@ from tests.web.api.test_facts import report, send
 REGISTRY = "bouncers"
 
 
-_CONDITIONS = {"If-Match": "*", "If-None-Match": "*", "If-Unmodified-Since": "Wed, 01 Jan 2020 00:00:00 GMT"}
-_WHO = (Scope.ADMIN, Scope.REPORT)
-
-
-class AnyId(dict[str, str]):
-    """Fills in the parameters of any path."""
-
-    def __missing__(self, name: str) -> str:
-        return "7" if "number" in name else "bnc-1" if "bouncer" in name else "01980000-0000-7000-8000-00000000a001"
-
-
 def one(name: str, environment: str = "production", pair: str | None = None) -> dict[str, str]:
     return {"bouncer_id": name, "environment": environment, "pair_id": pair or f"pair-{name}"}
 
@@ -98,37 +87,6 @@ def test_a_bouncer_is_registered_only_if_it_is_new_for_whoever_asks_so(service: 
     tags = service.call(Scope.REPORT, "PUT", path, json=body, headers={"If-None-Match": '"x"'})
     assert (tags.status_code, fields_in(tags)) == (422, ["If-None-Match"])
     assert service.call(Scope.READ, "GET", path).json()["pair_id"] == "p"
-
-
-def test_a_condition_that_a_call_does_not_check_is_refused_on_every_route_that_changes_something(
-    shared: Running,
-) -> None:
-    """A condition is meant to prevent a change, so it is never ignored: whoever sent it would believe that it held."""
-    paths = shared.call(None, "GET", "openapi.json").json()["paths"]
-    walked = 0
-    for path, calls in paths.items():
-        for method, call in calls.items():
-            if method in {"get", "parameters"} or not path.startswith("/api/v1/"):
-                continue
-            checked = {one["name"] for one in call.get("parameters", ()) if one["in"] == "header"}
-            at = path.removeprefix("/api/v1/").format_map(AnyId())
-            for name in _CONDITIONS.keys() - checked:
-                asked = [shared.call(it, method.upper(), at, headers={name: _CONDITIONS[name]}) for it in _WHO]
-                found = {code_in(it) for it in asked if it.status_code != 403}
-                only_for_persons = "sessions" in path  # No token may call these at all.
-                assert found == (set() if only_for_persons else {"precondition-unread"}), (method, at, name)
-                walked += 1
-    assert walked > 60
-
-
-def test_if_match_is_refused_where_nothing_has_an_etag(shared: Running) -> None:
-    for method, path, body in (
-        ("POST", "usage", {"json": {"reports": [report()]}}),
-        ("POST", "extension-codes", {"json": {"code_id": "EXT-1", "redeemed_at": "2026-11-01T00:00:00Z"}}),
-    ):
-        refused = shared.call(Scope.REPORT, method, path, headers={"If-Match": "*"}, **body)
-        assert (refused.status_code, code_in(refused)) == (412, "precondition-unread"), path
-    assert shared.call(Scope.READ, "GET", "telemetry/health", headers={"If-Match": "*"}).status_code == 200
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from telemetry_service.identity.scopes import SESSION_SCOPES
 from telemetry_service.log.context import REQUEST_ID_HEADER
 from telemetry_service.web.api.openapi_parts import refusals, refusals_of, response_header, types_of_problems
 from telemetry_service.web.api.openapi_shape import SCHEMAS, shape
+from telemetry_service.web.api.unread import refuse_unread_parameters
 from telemetry_service.web.errors import request_errors as web
 from telemetry_service.web.errors.problem import ProblemDocument
 from telemetry_service.web.http.body import Body
@@ -105,7 +106,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for method in map(str.lower, route.methods or ()):
             call = description["paths"].get(route.path_format, {}).get(method)
             if call is not None and rule is not None:
-                _complete(call, method, rule, refusals_of(route.endpoint))
+                _complete(call, method, rule, (*_of_query(route), *refusals_of(route.endpoint)))
                 _describe_body(call, route, schemas)
     shape(description)
     _add_request_ids(description)
@@ -126,18 +127,23 @@ def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Itera
     """Add to one call who may make it, a summary, and its refusals."""
     call["summary"] = call["description"].partition(". ")[0].partition(".\n")[0].rstrip(".")
     call["security"] = _security(rule)
-    kinds = dict.fromkeys((*_kinds_of(call, method, rule), *own_refusals))
+    kinds = dict.fromkeys((*_kinds_of(method, rule), *own_refusals))
     call["responses"] = refusals(kinds) | call["responses"]
 
 
-def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> tuple[type[TelemetryError], ...]:
+def _kinds_of(method: str, rule: Rule) -> tuple[type[TelemetryError], ...]:
     """Return the refusals that follow from the kind of call."""
     if rule.public:
         return _OF_PUBLIC
     if method != "get":
         return (*_OF_EACH, *_OF_GUARDED, *_OF_CHANGES, *_OF_BODIES)
-    of_parameters = (web.InputRefusedError,) if call.get("parameters") else ()
-    return (*_OF_EACH, *_OF_GUARDED, *of_parameters)
+    return (*_OF_EACH, *_OF_GUARDED)
+
+
+def _of_query(route: RouteContext) -> tuple[type[TelemetryError], ...]:
+    """Return what a call raises that refuses the parameters it does not have."""
+    called = {one.call for one in route.dependant.dependencies}
+    return (web.InputRefusedError,) if refuse_unread_parameters in called else ()
 
 
 def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
-"""The parameters of the calls: closed like the bodies, so that a mistyped filter is refused instead of ignored."""
+"""The parameters of the calls. ``unread.py`` refuses all others, so that a mistyped filter is not ignored."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
@@ -19,8 +17,7 @@ from telemetry_service.domain.ledger import Kind, LedgerFilter
 from telemetry_service.domain.timestamps import FIRST_DAY, LAST_DAY, Moment
 from telemetry_service.domain.transmissions import LONGEST_PAGE, HistoryFilter, State, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
-from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError, PreconditionUnreadError
-from telemetry_service.web.security.csrf import SAFE_METHODS
+from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
 
 LIMIT_DEFAULT = 25
 LEDGER_LIMIT_MAXIMUM = 1_000
@@ -53,7 +50,7 @@ Limit = Annotated[int, Field(ge=1, le=LONGEST_PAGE), _only_if_written_as(_WHOLE)
 
 
 class _Filters(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     status: Status | None = None
     trigger: Trigger | None = None
@@ -92,7 +89,7 @@ class HistoryParams(_Filters):
 class LedgerExportParams(BaseModel):
     """Whether to include what the ledger's salted digests stand for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     persons: Annotated[
         bool,
@@ -142,36 +139,6 @@ class ExportParams(_Filters):
         ),
     ]
     updated_since: _Since = Field(default=None, description="Only what has changed since then.")
-
-
-async def refuse_repeated_parameters(request: Request) -> None:
-    """Refuse a query with a duplicate name: two readers could understand it differently.
-
-    Raises:
-        InputRefusedError: with the names.
-    """
-    counts = Counter(name for name, _value in request.query_params.multi_items())
-    if counts.total() > len(counts):
-        repeated = sorted(name for name in _KNOWN if counts[name] > 1)
-        raise InputRefusedError([FieldError(name, "appears more than once") for name in repeated or ["query"]])
-
-
-_KNOWN = {
-    "status",
-    "trigger",
-    "from",
-    "to",
-    "cursor",
-    "limit",
-    "after",
-    "kind",
-    "actor",
-    "format",
-    "updated_since",
-    "confirm",
-    "dry_run",
-    "others",
-}
 
 
 def entity_tag(version: int) -> str:
@@ -246,28 +213,6 @@ async def only_if_new(if_none_match: Annotated[str | None, Header(include_in_sch
     if if_none_match is not None and if_none_match.strip() != "*":
         raise InputRefusedError([FieldError("If-None-Match", "must be *")])
     return if_none_match is not None
-
-
-async def refuse_unread_condition(request: Request) -> None:
-    """Refuse a condition that the call does not check: it was meant to prevent a change.
-
-    Raises:
-        PreconditionUnreadError: this call changes something, whether the condition is met or not.
-    """
-    if request.method in SAFE_METHODS:
-        return
-    dependant = getattr(request.scope.get("route"), "dependant", None)
-    called = {one.call for one in dependant.dependencies} if dependant is not None else set()
-    if any(name in request.headers and not called & readers for name, readers in _CONDITIONS.items()):
-        raise PreconditionUnreadError
-
-
-_CONDITIONS: Mapping[str, frozenset[Callable[..., object]]] = {
-    "If-Match": frozenset({tags_seen, tags_required}),
-    "If-None-Match": frozenset({only_if_new}),
-    "If-Unmodified-Since": frozenset(),
-}
-"""Who checks which condition. Others do not apply to calls that change something (RFC 9110, 13.1.3)."""
 
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
