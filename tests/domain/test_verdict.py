@@ -1,5 +1,6 @@
 """The decision table: over every situation no two of its words contradict each other."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 
@@ -18,6 +19,12 @@ _MOMENT = re.compile(r"\d+ \w{3} \d{4}, \d\d:\d\d UTC")
 _PROMISES = re.compile(
     r"next attempt (in|due)|The next attempt is|retrying automatically|is starting|runs again now", re.IGNORECASE
 )
+
+
+@functools.cache
+def promises(text: str) -> bool:
+    """Whether a text promises an attempt. There are few texts, and each is in thousands of situations."""
+    return _PROMISES.search(text) is not None
 
 
 def texts(verdict: Verdict, rows: tuple[TransmissionTexts, ...]) -> Iterator[str]:
@@ -67,7 +74,7 @@ def off_promises_nothing_before_on(s: Situation, v: Verdict, rows: tuple[Transmi
     if s.setup.enabled:
         return True
     moments = (v.next_run_at, v.next_send_at, *(row.next_attempt_at for row in rows))
-    promised = any(_PROMISES.search(text) for text in texts(v, rows))
+    promised = any(map(promises, texts(v, rows)))
     return not any(moments) and not promised and v.may.send_now in {OFF, LOCKED_OFF}
 
 
@@ -75,8 +82,8 @@ def retries_are_promised_only_where_one_is_planned(
     _s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]
 ) -> bool:
     for row in rows:
-        promises = any(_PROMISES.search(t) for t in (row.note, row.finer, row.cause.next_step if row.cause else ""))
-        if promises and row.next_attempt_at is None:
+        promised = any(map(promises, (row.note, row.finer, row.cause.next_step if row.cause else "")))
+        if promised and row.next_attempt_at is None:
             return False
     health = f"{v.health.cause} {v.health.next_step} {v.waiting_note}"
     return "attempt" not in health or any(row.next_attempt_at for row in rows)

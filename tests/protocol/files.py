@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
+from tests.support import json_schema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "protocol.md"
@@ -12,8 +15,6 @@ FOLDER = DOCS / "protocol"
 VECTORS: dict[str, Any] = json.loads((FOLDER / "vectors.json").read_text("utf-8"))
 
 
-def validator(name: str) -> Draft202012Validator:
+def validator(name: str) -> "Draft202012Validator":
     """Return a schema's validator."""
-    schema = json.loads((FOLDER / f"{name}.schema.json").read_text("utf-8"))
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    return json_schema.validator(json.loads((FOLDER / f"{name}.schema.json").read_text("utf-8")))

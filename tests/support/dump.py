@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from sqlalchemy import MetaData, create_engine, inspect
+from sqlalchemy import Connection, create_engine, inspect, literal_column, select, table
 
 Dump = dict[str, Counter[str]]
 
@@ -12,12 +12,14 @@ def dump(database_url: str) -> Dump:
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
     try:
         with engine.connect() as connection:
-            metadata = MetaData()
-            metadata.reflect(connection)
-            rows = {table.name: connection.execute(table.select()) for table in metadata.sorted_tables}
-            return {name: Counter(map(repr, found)) for name, found in rows.items()}
+            # Not by a reflection of the columns: that takes many times as long as to read the rows.
+            return {name: _rows(connection, name) for name in inspect(connection).get_table_names()}
     finally:
         engine.dispose()
+
+
+def _rows(connection: Connection, name: str) -> Counter[str]:
+    return Counter(map(repr, connection.execute(select(literal_column("*")).select_from(table(name)))))
 
 
 def tables(database_url: str) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import jsonschema
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -22,6 +21,7 @@ from telemetry_service.storage.migrate import migrate
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.errors.statuses import STATUS
 from tests.support.databases import ON_BOTH
+from tests.support.json_schema import validator
 from tests.support.postgres import PostgresServer
 from tests.support.running import Running, code_in
 from tests.support.statements import counted_statements
@@ -182,10 +182,10 @@ def test_every_reference_in_the_description_leads_somewhere(shared: Running) -> 
 def test_a_valid_body_is_valid_by_its_description(shared: Running) -> None:
     description = shared.call(None, "GET", "openapi.json").json()
     schema = description["paths"]["/api/v1/usage"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    validator = jsonschema.Draft202012Validator({**schema, "components": description["components"]})
-    assert validator.is_valid({"reports": [report()]})
-    assert not validator.is_valid({"reports": [report(policy="x")]})
-    assert not validator.is_valid({"reports": []})
+    described = validator({**schema, "components": description["components"]})
+    assert described.is_valid({"reports": [report()]})
+    assert not described.is_valid({"reports": [report(policy="x")]})
+    assert not described.is_valid({"reports": []})
 
 
 def _calls(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -269,7 +269,7 @@ def test_every_refusal_is_described(shared: Running) -> None:
             for name, example in (
                 response.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
             ):
-                jsonschema.Draft202012Validator(problem).validate(example["value"])
+                validator(problem).validate(example["value"])
                 assert name in codes
     save = description["paths"]["/api/v1/telemetry/config"]["put"]
     assert {"409", "412", "413", "415", "422", "428", "507"} <= set(save["responses"])
@@ -285,7 +285,7 @@ def test_a_refusal_has_no_member_that_its_description_lacks(shared: Running) -> 
     refusal = shared.call(Scope.REPORT, "POST", "usage", json={"reports": []}).json()
     assert set(refusal) == set(components["schemas"]["Problem"]["properties"]) - {"consequences"}
     whole = {"$ref": "#/components/schemas/Problem", "components": components}
-    jsonschema.Draft202012Validator(whole).validate(refusal)
+    validator(whole).validate(refusal)
 
 
 def test_moments_are_said_to_be_moments(shared: Running) -> None:
@@ -302,7 +302,7 @@ def test_a_response_is_valid_by_its_description(service: Running, kind: str) -> 
     call = description["paths"][f"/api/v1/telemetry/{kind}"]["get"]
     schema = call["responses"]["200"]["content"]["application/json"]["schema"]
     whole = {**schema, "components": description["components"]}
-    jsonschema.Draft202012Validator(whole).validate(service.call(Scope.READ, "GET", f"telemetry/{kind}").json())
+    validator(whole).validate(service.call(Scope.READ, "GET", f"telemetry/{kind}").json())
 
 
 def test_the_dictionary_has_every_field_of_the_payload(shared: Running) -> None:
