@@ -29,6 +29,7 @@ from tests.support import faults
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH, RunDatabases
 from tests.support.dump import changed, dump, tables
+from tests.support.each import each
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
 from tests.support.lived_in import LivedIn, postgresql_lived_in, sqlite_lived_in
 
@@ -307,10 +308,27 @@ def assert_noted(site: Changed, known: int, command: Command) -> None:
 LEAVES_NOTHING_TO_SEND = {"test-connection", "erase", "restored --hold"}
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - LEAVES_NOTHING_TO_SEND))
+@pytest.fixture
+def restore(connection_changed: Changed, tmp_path: Path) -> Callable[[], None]:
+    """Put the database, and what lies beside it, back as it was before any command."""
+    del connection_changed  # What it has made is kept.
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+    def put_back() -> None:
+        for path in tmp_path.iterdir():
+            if path.is_file():
+                path.unlink()
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+    return put_back
+
+
+@each("name", sorted(COMMANDS.keys() - LEAVES_NOTHING_TO_SEND))
 def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_connection_to_the_service(
-    connection_changed: Changed, name: str
+    connection_changed: Changed, restore: Callable[[], None], name: str
 ) -> None:
+    restore()
     cli, command = connection_changed.cli, COMMANDS[name]
     before, known = dump(connection_changed.url), len(entries_of(connection_changed.url))
     ended = command.run(cli, str(connection_changed.held))

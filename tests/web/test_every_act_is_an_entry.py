@@ -591,6 +591,7 @@ def changed_without_an_entry(desk: Desk, do: Call) -> set[str]:
     return changed
 
 
+@pytest.mark.parametrize("desk", ["sqlite"], indirect=True)
 def test_a_route_that_only_reads_changes_nothing(desk: Desk) -> None:
     desk.log_in()
     is_registered(desk)
