@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -43,6 +43,10 @@ def on_sqlite(request: pytest.FixtureRequest) -> str:
     return url
 
 
+Fill = Callable[[str], object]
+"""What fills a new, empty database, whose URL it is given."""
+
+
 class RunDatabases:
     """The run's shared folder: what the workers of one run have in common."""
 
@@ -57,16 +61,36 @@ class RunDatabases:
 
     def sqlite(self, folder: Path, *, migrated: bool = True) -> str:
         """Return the URL of a fresh database file in ``folder``."""
-        target = folder / f"{uuid4().hex[:8]}.db"
         if migrated:
-            shutil.copyfile(self._sqlite_template(), target)
+            return self.sqlite_copy(folder, "template", migrate)
+        return f"sqlite:///{_file_in(folder)}"
+
+    def sqlite_copy(self, folder: Path, name: str, fill: Fill) -> str:
+        """Return the URL of a copy, in ``folder``, of what ``fill`` made once in this run, known by ``name``."""
+        with self._once(f"sqlite-{name}") as made:
+            if not made.exists():
+                unfinished = self.folder / f"unfinished-{name}.db"
+                fill(f"sqlite:///{unfinished}")
+                unfinished.rename(made)
+        target = _file_in(folder)
+        shutil.copyfile(made, target)
         return f"sqlite:///{target}"
 
     @contextmanager
     def postgresql(self, *, migrated: bool = True) -> Iterator[str]:
         """Give the URL of a fresh database on the run's server, dropped afterwards."""
+        with self._copied(self._postgresql_template("template", migrate) if migrated else "template0") as url:
+            yield url
+
+    @contextmanager
+    def postgresql_copy(self, name: str, fill: Fill) -> Iterator[str]:
+        """Give the URL of a copy of what ``fill`` made once in this run, known by ``name``; dropped afterwards."""
+        with self._copied(self._postgresql_template(name, fill)) as url:
+            yield url
+
+    @contextmanager
+    def _copied(self, template: str) -> Iterator[str]:
         name = f"t_{uuid4().hex}"
-        template = self._postgresql_template() if migrated else "template0"
         admin = self._server_url()
         _copy(admin, name, template)
         try:
@@ -76,12 +100,13 @@ class RunDatabases:
 
     def remove(self) -> None:
         """Take down what this run has put up; for the process that started the run."""
-        template = self.folder / "postgresql-template"
         started = self.folder / "server"
         if started.exists():
             _server(started).remove()
-        elif template.exists():
-            _administer(self._server_url(), "DROP DATABASE {} WITH (FORCE)", template.read_text())
+        else:
+            for template in self.folder.glob("postgresql-*"):
+                if not template.suffix:  # It is no lock.
+                    _administer(self._server_url(), "DROP DATABASE {} WITH (FORCE)", template.read_text())
         shutil.rmtree(self.folder)
 
     def _server_url(self) -> str:
@@ -95,31 +120,27 @@ class RunDatabases:
                 made.write_text(f"{server.folder}\n{server.binaries}")
         return _server(made).url()
 
-    def _postgresql_template(self) -> str:
+    def _postgresql_template(self, name: str, fill: Fill) -> str:
         admin = self._server_url()
-        with self._once("postgresql-template") as made:
+        with self._once(f"postgresql-{name}") as made:
             if not made.exists():
-                name = f"template_{uuid4().hex}"
-                _administer(admin, "CREATE DATABASE {} TEMPLATE template0", name)
-                migrate(_sibling(admin, name))
+                template = f"template_{uuid4().hex}"
+                _administer(admin, "CREATE DATABASE {} TEMPLATE template0", template)
+                fill(_sibling(admin, template))
                 # Nobody may be connected to a template while it is copied.
-                _administer(admin, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", name)
-                made.write_text(name)
+                _administer(admin, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", template)
+                made.write_text(template)
         return made.read_text()
-
-    def _sqlite_template(self) -> Path:
-        with self._once("sqlite-template") as made:
-            if not made.exists():
-                unfinished = self.folder / "sqlite-unfinished.db"
-                migrate(f"sqlite:///{unfinished}")
-                unfinished.rename(made)
-        return made
 
     @contextmanager
     def _once(self, name: str) -> Iterator[Path]:
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self.folder / name
+
+
+def _file_in(folder: Path) -> Path:
+    return folder / f"{uuid4().hex[:8]}.db"
 
 
 def _server(made: Path) -> PostgresServer:

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from telemetry_service.storage.migrate import migrate
 from tests.support.databases import RunDatabases
 from tests.support.postgres import plain_url
 
@@ -42,13 +43,39 @@ def sqlite_lived_in(folder: Path) -> LivedIn:
     return LivedIn(f"sqlite:///{copy}", _kept("sqlite"))
 
 
+def sqlite_upgraded(run_databases: RunDatabases, folder: Path) -> LivedIn:
+    """Return a copy of the SQLite database in ``folder``, with the schema of this version; it was not started yet."""
+
+    def fill(database_url: str) -> None:
+        shutil.copyfile(FOLDER / "sqlite.db", database_url.removeprefix("sqlite:///"))
+        migrate(database_url)
+
+    return LivedIn(run_databases.sqlite_copy(folder, "lived-in", fill), _kept("sqlite"))
+
+
+@contextmanager
+def postgresql_upgraded(run_databases: RunDatabases) -> Iterator[LivedIn]:
+    """Give the same on PostgreSQL, dropped afterwards."""
+
+    def fill(database_url: str) -> None:
+        _restore_into(database_url)
+        migrate(database_url)
+
+    with run_databases.postgresql_copy("lived-in", fill) as url:
+        yield LivedIn(url, _kept("postgresql"))
+
+
 @contextmanager
 def postgresql_lived_in(run_databases: RunDatabases) -> Iterator[LivedIn]:
     """Give a PostgreSQL database that was restored from the dump, dropped afterwards."""
     with run_databases.postgresql(migrated=False) as url:
-        with psycopg.connect(plain_url(url)) as connection:
-            restore(connection, (FOLDER / "postgresql.sql").read_text())
+        _restore_into(url)
         yield LivedIn(url, _kept("postgresql"))
+
+
+def _restore_into(database_url: str) -> None:
+    with psycopg.connect(plain_url(database_url)) as connection:
+        restore(connection, (FOLDER / "postgresql.sql").read_text())
 
 
 def restore(connection: psycopg.Connection[Any], dump: str) -> None:
