@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,10 +16,20 @@ from tests.support.forkserver import CONTEXT, fork
 class Forked:
     """What ``subprocess.Popen`` offers, as far as a ``Program`` needs it."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], errors: Path) -> None:
-        """Start it in ``folder``; its standard error is the file ``errors``, its standard output ``stdout``."""
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        errors: Path,
+        first: Callable[[], None] | None = None,
+    ) -> None:
+        """Start it in ``folder``; its standard error is the file ``errors``, its standard output ``stdout``.
+
+        ``first`` is called in it before anything else.
+        """
         reader, writer = CONTEXT.Pipe(duplex=False)
-        self._process = fork(_become, arguments, folder, dict(environment), errors, writer)
+        self._process = fork(_become, arguments, folder, dict(environment), errors, writer, first)
         writer.close()
         self.stdout = os.fdopen(os.dup(reader.fileno()), "rb", buffering=0)
         reader.close()
@@ -48,7 +58,12 @@ class Forked:
 
 
 def _become(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], errors: Path, output: Connection
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    errors: Path,
+    output: Connection,
+    first: Callable[[], None] | None,
 ) -> None:
     """Be the program, as far as a process can tell that was not started as one."""
     os.setsid()
@@ -60,6 +75,8 @@ def _become(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["telemetry-service", *arguments]
+    if first is not None:
+        first()
     try:
         main()
     finally:

@@ -4,14 +4,28 @@ Each command is a plain function in its own file. It imports what it needs when 
 container's health check do not load the whole service.
 """
 
+import sys
 from collections.abc import Sequence
+
+_INTERRUPTED = 130
+"""``ExitCode.INTERRUPTED``, for a moment in which that is not loaded yet."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with ``arguments``, or with those of the process, and exit."""
-    from telemetry_service.cli.loading import pause_collection
+    try:
+        _load_and_run(arguments)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
+
+def _load_and_run(arguments: Sequence[str] | None) -> None:
     if arguments is None:
+        from telemetry_service.cli.signals import expect_signals
+
+        expect_signals(sys.argv[1:])
+        from telemetry_service.cli.loading import pause_collection
+
         pause_collection()
     from telemetry_service.cli.main import run
     from telemetry_service.log.silence import silence

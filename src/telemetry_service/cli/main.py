@@ -58,8 +58,6 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except TelemetryError as error:
         say_on_stderr(f"{error.text} ({error.code})")
         sys.exit(exit_code_of(error))
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the texts of libraries may hold a secret, so none is shown
         say_on_stderr(f"The telemetry service had an internal error ({_place(error)}).")
         sys.exit(ExitCode.FAILED)

@@ -3,13 +3,16 @@
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Timer
+from queue import SimpleQueue
+from threading import Thread
 from types import FrameType
 
 import uvicorn
 
+from telemetry_service.cli.signals import STOP_SIGNALS, ignore_stop_signals
 from telemetry_service.cli.systemd import notify_ready, notify_stopping
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -19,14 +22,22 @@ _LAST_RESORT_SECONDS = STOP_SECONDS + 3
 """After this the process ends, whatever it is doing: less than the 40 seconds that our deployments allow. A claim that
 it held is released when the lease expires."""
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 def run_server(
     app: Application, listener: socket.socket, announce: Callable[[], None], proxies: Sequence[str] = ()
 ) -> None:
-    """Serve until stopped; call ``announce`` once the application accepts requests."""
-    server_for(app, listener, announce, proxies).run([listener])
+    """Serve until SIGINT or SIGTERM; call ``announce`` once the application accepts requests.
+
+    The process ends afterwards: from the first signal on, no other one has an effect.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        return  # It was told to stop where Python swallows exceptions, such as in the callback of a weak reference.
+    server = server_for(app, listener, announce, proxies)
+    Thread(target=server.end_if_it_hangs, name="last-resort", daemon=True).start()
+    for number in STOP_SIGNALS:
+        signal.signal(number, server.handle_exit)
+    server.run([listener])
+    ignore_stop_signals()
 
 
 def server_for(
@@ -44,6 +55,7 @@ class Server(uvicorn.Server):
         """Prepare; call ``run`` to run it."""
         super().__init__(config)
         self._announce = announce
+        self._told_to_stop: SimpleQueue[None] = SimpleQueue()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and announce it."""
@@ -52,13 +64,21 @@ class Server(uvicorn.Server):
             self._announce()
             notify_ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start stopping."""
-        if not self.should_exit:
-            last_resort = Timer(_LAST_RESORT_SECONDS, os._exit, (1,))
-            last_resort.daemon = True
-            last_resort.start()
-        super().handle_exit(sig, frame)
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals alone: uvicorn takes them over within its loop, too late for one in the moment before."""
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Start stopping. A second signal does not keep the service from finishing its work."""
+        self.should_exit = True
+        self._told_to_stop.put(None)
+
+    def end_if_it_hangs(self) -> None:
+        """Wait until the server is told to stop, and end the process if that takes too long."""
+        self._told_to_stop.get()
+        time.sleep(_LAST_RESORT_SECONDS)
+        os._exit(1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Log that the service stops, then finish open requests."""
@@ -69,22 +89,27 @@ class Server(uvicorn.Server):
 
 @contextmanager
 def until_stopped() -> Iterator[None]:
-    """End the block cleanly on Ctrl-C or SIGTERM, and treat that as success.
+    """End the block cleanly on Ctrl-C or SIGTERM, and treat that as success; the process ends afterwards.
 
     SIGINT is set too, because shells start background jobs with SIGINT ignored.
     """
-    before = {number: signal.signal(number, _stop_once) for number in _STOP_SIGNALS}
+    before = {number: signal.signal(number, _stop_once) for number in STOP_SIGNALS}
     try:
         yield
-    except KeyboardInterrupt:
+    except _StoppedError:
         pass
-    finally:
+    except BaseException:
         for number, previous in before.items():
             signal.signal(number, previous)
+        raise
+    ignore_stop_signals()
+
+
+class _StoppedError(SystemExit):
+    """Not a KeyboardInterrupt: if one passes through ``exec``, Python ends with SIGINT, even if it is caught."""
 
 
 def _stop_once(_number: int, _frame: FrameType | None) -> None:
     # A second Ctrl-C must not interrupt the cleanup after the first.
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    ignore_stop_signals()
+    raise _StoppedError(0)

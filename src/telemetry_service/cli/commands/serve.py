@@ -15,7 +15,7 @@ import typer
 from telemetry_service import __version__
 from telemetry_service.cli.listening import bound_to, is_loopback, listen
 from telemetry_service.cli.loading import resume_collection
-from telemetry_service.cli.signals import ignore_signals, reloaded_on_sighup
+from telemetry_service.cli.signals import reloaded_on_sighup
 from telemetry_service.cli.systemd import notify_awake
 from telemetry_service.domain.errors import TelemetryError
 
@@ -45,7 +45,6 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
 
     SIGTERM stops it. SIGHUP lets it read the files of its settings again.
     """
-    ignore_signals()
     named = _addresses(trusted_proxy or ())
     from telemetry_service.settings import load_settings
 
@@ -56,7 +55,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
         _allow_many_files()
         from telemetry_service.app import make_app
         from telemetry_service.cli.reloading import Reloader
-        from telemetry_service.cli.server import run_server, until_stopped
+        from telemetry_service.cli.server import run_server
         from telemetry_service.log.events import Event
         from telemetry_service.log.setup import set_up_log
         from telemetry_service.log.write import log_event
@@ -79,12 +78,11 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
             metrics_listening=bound_to(metrics_listener) if metrics_listener else None,
             log_level=settings.log_level,
         )
-        with until_stopped():
-            app = make_app(service)
-            resume_collection()
-            reloading = reloaded_on_sighup(Reloader(service, settings.log_level).reload)
-            with reloading, _metrics_served(metrics_listener, app.state.context.metrics):
-                run_server(app, listener, started, proxies)
+        app = make_app(service)
+        resume_collection()
+        reloading = reloaded_on_sighup(Reloader(service, settings.log_level).reload)
+        with reloading, _metrics_served(metrics_listener, app.state.context.metrics):
+            run_server(app, listener, started, proxies)
         log_event(Event.SERVICE_STOPPED)
 
 

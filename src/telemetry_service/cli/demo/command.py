@@ -29,17 +29,16 @@ def demo(
 
     Only this machine can reach it. It resumes where it stopped.
     """
+    from telemetry_service.cli.demo.folder import DemoFolder, DemoIncompleteError
+
+    if find_spec("control_core_telemetry_reporter") is None:
+        raise DemoIncompleteError
+    from telemetry_service.cli.demo.run import Demo
     from telemetry_service.cli.server import until_stopped
+    from telemetry_service.domain.clock import SystemClock
 
+    resume_collection()
     with until_stopped():
-        from telemetry_service.cli.demo.folder import DemoFolder, DemoIncompleteError
-
-        if find_spec("control_core_telemetry_reporter") is None:
-            raise DemoIncompleteError
-        from telemetry_service.cli.demo.run import Demo
-        from telemetry_service.domain.clock import SystemClock
-
-        resume_collection()
         kept = DemoFolder(folder)
         with kept.taken(SystemClock().now(), fresh=fresh) as secrets, _listen(port) as listener:
             Demo(kept, secrets, listener, with_source=source).run()
