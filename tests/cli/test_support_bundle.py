@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import Enum, String, create_engine, text
 
+from telemetry_service.cli.support import parts
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.sealing.keyring import generate_key
-from telemetry_service.settings import KNOWN_VARIABLES
+from telemetry_service.settings import KNOWN_VARIABLES, load_settings
 from telemetry_service.storage.tables import Base
 from telemetry_service.storage.types import Checked
 from tests.cli.conftest import CommandLine
@@ -53,6 +54,13 @@ LOGGED = (
     },
     {"time": "canary", "level": "info", "event": "canary"},
     ["canary"],
+    {
+        "time": "2026-11-15T02:00:03.123Z",
+        "level": "info",
+        "event": "service_started",
+        "version": "1.0+canary",
+        "metrics_listening": "198.51.100.79:9",
+    },
 )
 
 
@@ -153,7 +161,22 @@ def test_it_holds_what_support_asks_for(connected: CommandLine, license_server: 
             "number": "?",
             "cause": "?",
         },
+        {
+            "time": "2026-11-15T02:00:03.123Z",
+            "level": "info",
+            "event": "service_started",
+            "version": "? (10 characters)",
+        },
     ]
+
+
+def test_a_revision_that_is_no_number_is_not_shown(cli: CommandLine) -> None:
+    engine = create_engine(cli.environment["TELEMETRY_DATABASE_URL"])
+    for planted, shown in (("canary", "? (6 characters)"), ("9999", "9999")):
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE telemetry_alembic_version SET version_num = '{planted}'"))  # noqa: S608
+        assert parts.database(load_settings(cli.environment))["revision"] == shown
+    engine.dispose()
 
 
 def test_it_is_written_in_whatever_state_the_installation_is(bare: CommandLine, tmp_path: Path) -> None:

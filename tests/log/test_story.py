@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from telemetry_service.cli.support.log_lines import last_lines
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.log.options import LogFormat
@@ -157,3 +158,6 @@ def test_no_line_holds_a_secret_and_almost_every_event_has_happened(
             assert set(line) <= {"time", "level", "event", "request_id", "suppressed", *meaning.fields}
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
             assert "?" not in line.values(), line
+        log = tmp_path / "service.log"
+        log.write_text(written)
+        assert [line for line in last_lines(log) if "? (" in json.dumps(line)] == [], "a support bundle knows all words"

@@ -1,6 +1,7 @@
 """Logs an event. A field that is not in the table of events, or lacks its form, is never written."""
 
 import logging
+import sys
 import traceback
 
 from telemetry_service.log.context import current_request
@@ -14,6 +15,7 @@ EVENT, FIELDS = "telemetry_event", "telemetry_fields"
 """The attributes of a record that carry them."""
 
 _PACKAGE = "telemetry_service/"
+_STANDARD_LIBRARY = f"/python{sys.version_info.major}.{sys.version_info.minor}/"
 
 _LOG = logging.getLogger(LOGGER)
 
@@ -45,5 +47,13 @@ def place_of(error: BaseException) -> str | None:
     ours = [frame for frame in frames if _PACKAGE in frame.filename] or frames
     if not ours:
         return None
-    file = ours[-1].filename.rpartition(_PACKAGE)[2].rpartition("/site-packages/")[2]
-    return f"{file.removeprefix('/')}:{ours[-1].lineno}"
+    return f"{_without_folders(ours[-1].filename)}:{ours[-1].lineno}"
+
+
+def _without_folders(file: str) -> str:
+    """Return a path below where a program is installed: the folders above may have the name of a person."""
+    for parent in (_PACKAGE, "/site-packages/", _STANDARD_LIBRARY):
+        _, found, below = file.rpartition(parent)
+        if found:
+            return below
+    return file.rpartition("/")[2]

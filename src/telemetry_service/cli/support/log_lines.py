@@ -1,6 +1,7 @@
 """The last lines of a log, as far as they are the service's own: known events with the known fields of each.
 
-A log that was collected may contain lines of other programs. Whatever is not an event of this service is left out.
+A log that was collected may contain lines of other programs, which may imitate ours. Whatever is not an event of this
+service is left out, and so is each word that is not the service's.
 """
 
 import json
@@ -11,14 +12,16 @@ from typing import Any
 from uuid import UUID
 
 from telemetry_service.cli.new_file import FileRefusedError
+from telemetry_service.cli.support.vocabulary import in_our_words
 from telemetry_service.log.events import EVENTS, Event
-from telemetry_service.log.fields import FIELDS, FieldValue, Form, as_written
+from telemetry_service.log.fields import FIELDS, FieldValue, Form
 
 _LINES = 1000
 _BYTES = 4 * 1024 * 1024
 """Of the end of the file."""
 
-_KEPT_BACK = frozenset({"actor", "address", "credential", "head", "issuer", "key", "listening", "sentence"})
+_KEPT_BACK = frozenset({Form.ADDRESS, Form.DIGEST, Form.LISTENING, Form.SENTENCE})
+_KEPT_BACK_BY_NAME = frozenset({"actor", "credential", "issuer", "key"})
 """Fields that tell where the service is, who uses it, or what its ledger holds."""
 
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
@@ -44,12 +47,12 @@ def _shown(line: bytes) -> Iterator[dict[str, Any]]:
     found = _parsed(line)
     with suppress(ValueError, TypeError):
         event = Event(str(found.get("event")))
-        moment, level = as_written("due", found.get("time")), found.get("level")
+        moment, level = in_our_words("due", found.get("time")), found.get("level")
         if level in _LEVELS:
             fields = {
-                name: as_written(name, _field(name, found[name]))
+                name: in_our_words(name, _field(name, found[name]))
                 for name in EVENTS[event].fields
-                if name in found and name not in _KEPT_BACK
+                if name in found and FIELDS[name] not in _KEPT_BACK and name not in _KEPT_BACK_BY_NAME
             }
             yield {"time": moment, "level": level, "event": event.value, **fields}
 

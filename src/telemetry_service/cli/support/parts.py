@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from telemetry_service import __version__
 from telemetry_service.cli.doctor.examine import examine
+from telemetry_service.cli.support.vocabulary import is_revision, unknown
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.phrases import iso
 from telemetry_service.log.write import place_of
@@ -99,7 +100,9 @@ def database(settings: "Settings") -> dict[str, Shown]:
     """Return the kind of the database and its schema."""
     url = settings.database_url.get_secret_value()
     state = schema_state(url)
-    return {"kind": url.partition(":")[0].partition("+")[0], "revision": state.present, "newest": state.newest}
+    present = state.present
+    shown = present if present is None or is_revision(present) else unknown(present)
+    return {"kind": url.partition(":")[0].partition("+")[0], "revision": shown, "newest": state.newest}
 
 
 def health(runtime: "Runtime") -> dict[str, Shown]:
