@@ -1,6 +1,7 @@
 """The support bundle holds what support needs, and nothing of what was planted everywhere."""
 
 import json
+import os
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -189,6 +190,8 @@ def test_it_is_written_in_whatever_state_the_installation_is(bare: CommandLine, 
     assert (done.code, f"Database: SQLite, {tmp_path / 'data' / 'telemetry.db'}." in done.err) == (0, True)
     assert json.loads(contents(tmp_path / "no-database.zip")["health.json"]) == {"unavailable": "database-missing"}
     assert not (tmp_path / "data").exists()
-    refused = bare("support-bundle", "bundle.zip", "--log", "no-such.log")
-    assert (refused.code, "(file-refused)" in refused.err) == (1, True)
+    os.mkfifo("pipe")
+    for log in ("no-such.log", "pipe", "."):
+        refused = bare("support-bundle", "bundle.zip", "--log", log)
+        assert (refused.code, "(file-refused)" in refused.err) == (1, True)
     assert not (tmp_path / "bundle.zip").exists()

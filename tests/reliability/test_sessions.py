@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from telemetry_service.domain.errors import StorageOptionsError, StorageReadOnlyError, StorageUnavailableError
 from telemetry_service.domain.facts import BouncerRegistration, Environment
@@ -69,11 +70,17 @@ def test_after_a_failover_the_service_writes_again_automatically(
 
 
 def test_the_system_watches_over_a_connection_and_the_url_may_say_otherwise(other_server: PostgresServer) -> None:
-    for options, bound in (("", "15000"), ("&tcp_user_timeout=9000", "9000")):
+    cases = (
+        ("", "15000", "control-core-telemetry"),
+        ("&tcp_user_timeout=9000&application_name=ours", "9000", "ours"),
+    )
+    for options, bound, name in cases:
         engine = make_engine(other_server.url() + options)
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             found = driver.info.get_parameters()
+            shown = connection.execute(text("SELECT application_name FROM pg_stat_activity WHERE pid=pg_backend_pid()"))
+            assert shown.scalar_one() == name, "an administrator of the server sees whose connection it is"
         engine.dispose()
         assert found["tcp_user_timeout"] == bound
         assert (found["keepalives_idle"], found["connect_timeout"]) == ("10", "10")

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
+from telemetry_service.storage.sqlite_library import sqlite3 as sqlite_of_the_service
 from tests.cli.conftest import CommandLine, Ended, bare, cli
 from tests.support.databases import RunDatabases
 from tests.support.lived_in import sqlite_lived_in
@@ -171,6 +173,34 @@ def test_a_backup_is_one_private_file_and_replaces_no_other_unless_told(cli: Com
     assert file.read_bytes().startswith(b"SQLite format 3")
     nowhere = cli("backup", str(tmp_path / "no-such-folder" / "backup.db"))
     assert (nowhere.code, "(file-refused)" in nowhere.err) == (1, True)
+
+
+def test_a_file_of_a_database_is_replaced_by_no_command(cli: CommandLine) -> None:
+    database = file_of(cli)
+    before = database.read_bytes()
+    for command in (("backup", "--overwrite"), ("support-bundle", "--offline", "--overwrite")):
+        for suffix in ("", "-wal", "-shm", "-journal", ".ledger-head", ".in-use"):
+            refused = cli(*command, f"{database}{suffix}")
+            assert (refused.code, "belongs to a database" in refused.err) == (1, True), (command, suffix)
+    assert database.read_bytes() == before
+
+
+def test_where_the_disk_of_the_backup_is_full_that_is_said_and_nothing_is_left(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def on_a_small_disk(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as the library takes them
+        connection = connect(*arguments, **options)
+        if "unfinished" in str(arguments[0]):
+            connection.execute("PRAGMA max_page_count = 10")
+        return connection
+
+    connect = sqlite_of_the_service.connect
+    monkeypatch.setattr(sqlite_of_the_service, "connect", on_a_small_disk)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    refused = cli("backup", str(folder / "backup.db"))
+    assert (refused.code, "choose another disk, or free some space. (file-refused)" in refused.err) == (1, True)
+    assert [*folder.iterdir()] == []
 
 
 def test_a_damaged_database_becomes_no_backup_and_leaves_an_earlier_one_alone(cli: CommandLine, tmp_path: Path) -> None:

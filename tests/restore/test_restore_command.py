@@ -1,5 +1,6 @@
 """The command restore: over a hot journal, beside a running service, of an older version, and of what is no backup."""
 
+import errno
 import os
 import shlex
 import shutil
@@ -114,6 +115,15 @@ def test_a_restore_that_fails_at_the_last_moment_leaves_the_database_that_was_th
         assert cli("restore", "backup.db").code == 4
     assert is_whole(file)
     assert open_events(cli) == events
+    with monkeypatch.context() as patches:
+        patches.setattr(shutil, "copyfile", no_space)
+        refused = cli("restore", "backup.db")
+    assert (refused.code, "(storage-full)" in refused.err) == (4, True)
+    assert open_events(cli) == events
+
+
+def no_space(_source: Path, _target: Path) -> None:
+    raise OSError(errno.ENOSPC, "")
 
 
 def test_nothing_is_sent_until_it_is_said_what_was_sent_since(

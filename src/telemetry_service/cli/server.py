@@ -1,9 +1,9 @@
 """Runs a web application until it is stopped, and stops within a limit."""
 
 import os
+import select
 import signal
 import socket
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -31,7 +31,7 @@ def run_server(
     The process ends afterwards: from the first signal on, no other one has an effect.
     """
     if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
-        return  # It was told to stop where Python swallows exceptions, such as in the callback of a weak reference.
+        return  # The signal came where Python swallows exceptions, such as in the callback of a weak reference.
     server = server_for(app, listener, announce, proxies)
     Thread(target=server.end_if_it_hangs, name="last-resort", daemon=True).start()
     for number in STOP_SIGNALS:
@@ -75,9 +75,9 @@ class Server(uvicorn.Server):
         self._told_to_stop.put(None)
 
     def end_if_it_hangs(self) -> None:
-        """Wait until the server is told to stop, and end the process if that takes too long."""
+        """Wait for a signal to stop, and end the process if the server does not stop in time."""
         self._told_to_stop.get()
-        time.sleep(_LAST_RESORT_SECONDS)
+        select.select((), (), (), _LAST_RESORT_SECONDS)  # By the monotonic clock, whatever becomes of the other.
         os._exit(1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -23,8 +23,8 @@ _RUN_UNTIL_STOPPED = frozenset({"serve", "demo"})
 def expect_signals(arguments: Sequence[str]) -> None:
     """Be ready for signals before a command is loaded that runs until it is stopped; its name is the first argument.
 
-    Until it has begun, being told to stop ends it at once: it has promised nothing yet, and each start repairs what
-    an interrupted one left. The first process of a container would not even get a signal that it does not handle.
+    Until it has begun, SIGINT and SIGTERM end it at once: it has promised nothing yet, and each start repairs what an
+    interrupted one left. The first process of a container would not even get a signal that it does not handle.
     """
     command = arguments[0] if arguments else ""
     if command in _RUN_UNTIL_STOPPED:

@@ -10,6 +10,7 @@ from types import FrameType
 
 from telemetry_service.cli.new_file import FileRefusedError
 from telemetry_service.storage.durable import flush, flush_names
+from telemetry_service.storage.private_files import belongs_to_a_database
 
 
 class FileExistsAlreadyError(FileRefusedError):
@@ -27,10 +28,13 @@ def whole_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
     Raises:
         FileExistsAlreadyError: ``target`` exists, and is not to be overwritten.
-        FileRefusedError: the file cannot be created there.
+        FileRefusedError: the file cannot be created there, or would replace one of a database.
     """
     if not overwrite and os.path.lexists(target):
         raise _exists(target)
+    if belongs_to_a_database(target):
+        message = f"{target} belongs to a database of the service; choose another name."
+        raise FileRefusedError(message)
     unfinished = _created_beside(target)
     try:
         with interrupted_by_sigterm():
@@ -68,8 +72,7 @@ def _publish(unfinished: Path, target: Path, *, overwrite: bool) -> None:
     try:
         flush(unfinished)
     except OSError:
-        message = f"{target} cannot be written; choose another disk, or free some space."
-        raise FileRefusedError(message) from None
+        raise cannot_be_written(target) from None
     if overwrite:
         unfinished.replace(target)
     else:
@@ -80,6 +83,11 @@ def _publish(unfinished: Path, target: Path, *, overwrite: bool) -> None:
         except OSError:  # A file system without hard links.
             unfinished.rename(target)
     flush_names(target.parent)
+
+
+def cannot_be_written(target: Path) -> FileRefusedError:
+    """Return the error of a disk that is full, or that fails."""
+    return FileRefusedError(f"{target} cannot be written; choose another disk, or free some space.")
 
 
 def _exists(target: Path) -> FileExistsAlreadyError:

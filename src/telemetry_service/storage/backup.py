@@ -1,5 +1,7 @@
 """Copies a SQLite database while the service writes to it, and verifies a copy."""
 
+import errno
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,10 @@ _UNFINISHED = ("-journal", "-wal")
 """Beside a database that was copied as a file: what its last transactions are in."""
 
 
+_FULL = "database or disk is full"
+"""SQLite's text for a disk that is full: only the disk of the copy, since nothing else is written."""
+
+
 def copy_online(database_url: str, target: Path) -> None:
     """Write the database, as it is at one moment, into ``target``, an empty file.
 
@@ -27,7 +33,8 @@ def copy_online(database_url: str, target: Path) -> None:
     commit of another process and might never end. Without a write-ahead log, writers wait meanwhile.
 
     Raises:
-        StorageUnavailableError: it cannot be read or written; ``target`` is of no use then.
+        StorageUnavailableError: it cannot be read; ``target`` is of no use then.
+        OSError: ``target`` cannot be written because its disk is full.
     """
     engine = make_engine(database_url, _COPYING)
     try:
@@ -46,7 +53,12 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         # An interrupted copy is thrown away, so it needs no journal, and is flushed to the disk once, at the end.
         copy.execute("PRAGMA journal_mode = OFF")
         copy.execute("PRAGMA synchronous = OFF")
-        source.backup(copy)
+        try:
+            source.backup(copy)
+        except sqlite3.OperationalError as error:
+            if str(error) == _FULL:  # The error of a copy has no code in some versions.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+            raise
         copy.execute("PRAGMA journal_mode = DELETE")  # One file, even if the database has a write-ahead log.
 
 

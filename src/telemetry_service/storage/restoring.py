@@ -5,6 +5,7 @@ whatever has the name of the database. So it is rolled back first, where it belo
 moment, and a crash in between would leave a database without its journal, or the journal of another one.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from telemetry_service.domain.errors import StorageDiskError
+from telemetry_service.domain.errors import StorageDiskError, StorageFullError
 from telemetry_service.storage.backup import schema_of
 from telemetry_service.storage.durable import flush, flush_names
 from telemetry_service.storage.migrate import SchemaState
@@ -23,6 +24,8 @@ from telemetry_service.storage.ownership import belonging_to_the_folder
 from telemetry_service.storage.sqlite_library import sqlite3
 
 JOURNALS = ("-journal", "-wal", "-shm")
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def candidate(backup: Path, database: Path) -> Iterator[Candidate]:
     Raises:
         NotABackupError: the file is no complete database of this service.
         SchemaTooNewError: it was made by a newer version.
+        StorageFullError: there is no space for a copy.
         StorageDiskError: the backup cannot be read, or the folder cannot be written.
     """
     try:
@@ -81,8 +85,8 @@ def put_in_place(found: Candidate, database: Path, now: datetime) -> Path | None
 def _fill(copy: Path, backup: Path) -> None:
     try:
         shutil.copyfile(backup, copy)
-    except OSError:
-        raise StorageDiskError from None
+    except OSError as error:
+        raise (StorageFullError if error.errno in _FULL else StorageDiskError) from None
     belonging_to_the_folder(copy)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from telemetry_service.cli.open_service import SQLITE, read_settings, with_place
 from telemetry_service.cli.output import AsJson, say, say_json, say_on_stderr
-from telemetry_service.cli.whole_file import whole_file
+from telemetry_service.cli.whole_file import cannot_be_written, whole_file
 from telemetry_service.domain.errors import DatabaseMissingError, DoneByPostgresqlError
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def backup(file: File, *, overwrite: Overwrite = False, as_json: AsJson = False)
     from telemetry_service.storage.backup import copy_online, require_whole
 
     with whole_file(file, overwrite=overwrite) as unfinished:
-        copy_online(url, unfinished)
+        try:
+            copy_online(url, unfinished)
+        except OSError:
+            raise cannot_be_written(file) from None
         require_whole(unfinished)
         size = unfinished.stat().st_size
     if as_json:

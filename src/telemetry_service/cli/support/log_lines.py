@@ -33,14 +33,19 @@ def last_lines(file: Path) -> list[dict[str, Any]]:
     Raises:
         FileRefusedError: the file cannot be read.
     """
+    if not file.is_file():  # Reading a pipe might never end.
+        raise _unreadable(file)
     try:
         with file.open("rb") as log:
             log.seek(max(0, file.stat().st_size - _BYTES))
             lines = log.read(_BYTES).splitlines()
     except OSError:
-        message = f"{file} cannot be read; name the file of the service's log with --log."
-        raise FileRefusedError(message) from None
+        raise _unreadable(file) from None
     return [shown for line in lines[-_LINES:] for shown in _shown(line)]
+
+
+def _unreadable(file: Path) -> FileRefusedError:
+    return FileRefusedError(f"{file} cannot be read; name the file of the service's log with --log.")
 
 
 def _shown(line: bytes) -> Iterator[dict[str, Any]]:

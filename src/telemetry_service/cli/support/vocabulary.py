@@ -41,7 +41,7 @@ def in_our_words(name: str, value: FieldValue) -> Written:
 
 
 def unknown(word: str) -> str:
-    """Return what stands for a word that is not the program's."""
+    """Return what replaces a word that is not the program's: only its length."""
     return f"? ({len(word)} characters)"
 
 
