@@ -521,8 +521,10 @@ READS = {
     f"{paths.HISTORY}/{{transmission_id}}/evidence",
     DECIDE,
     paths.ACTIVITY,
+    paths.ACTIVITY_LIVE,
     paths.COMPONENTS,
     paths.PROOF,
+    paths.PROOF_LIVE,
     paths.PAYLOAD,
     paths.PAYLOAD_FILE,
 }

@@ -34,6 +34,7 @@ STYLES = (
 """The sections of the stylesheet in the order of the cascade: of two rules with equal weight, the later one wins."""
 SCRIPTS = (
     "page",
+    "clock",
     "live",
     "frame",
     "times",
@@ -46,6 +47,7 @@ SCRIPTS = (
     "chart",
     "connection",
     "copy",
+    "print",
 )
 """The topics of the script in the order in which they handle an event."""
 _FOLDER = Path(__file__).parent.parent / "static"

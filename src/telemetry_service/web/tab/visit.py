@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.phrases import iso
 from telemetry_service.identity.login import Login
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.web.context import Context, WebContext
@@ -75,6 +76,12 @@ class Visit:
     def fragments(self, main: str | None, shown: Mapping[str, Any], *beside: str) -> Response:
         """Respond to htmx with one fragment for the request's target, and with others that are swapped out of band."""
         return self.pages.fragments(self.request, main, beside, self.with_token(shown))
+
+    def live(self, shown: Mapping[str, Any], *parts: str) -> Response:
+        """Respond with parts of a page that is open, and with the moment at which they are right."""
+        response = self.fragments(None, shown, *parts)
+        response.headers["X-Now"] = iso(shown["now"])
+        return response
 
     def dialog(self, dialog: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
         """Respond with a dialog: as a separate page, or for htmx over the page, whatever the target of a form was."""

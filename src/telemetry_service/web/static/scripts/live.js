@@ -1,4 +1,4 @@
-/* The overview stays up to date: it is asked for again every few seconds, and more often while something is due. What is as
+/* A view stays up to date: it is asked for again every few seconds, and more often while something is due. What is as
    it was is not replaced, nor is what someone is using. */
 (() => {
   "use strict";
@@ -7,11 +7,8 @@
   const UNAUTHORIZED = 401;
   const EVERY = 4; // In seconds.
   const EVERY_SOON = 2;
-  const TICKING = 90; // In seconds.
   const pristine = new WeakMap(); // From a part to its HTML as the server sent it: other scripts change what is shown.
   const sent = new Map(); // The same by ID, until the part is on the page.
-  let serverTime = 0; // In milliseconds, at the moment below.
-  let moment = 0;
   let waited = 0;
   let ended = false; // Whether the session has ended.
 
@@ -38,6 +35,29 @@
     }
   }
 
+  /* What one reads stays in its place, although something was added above it or around it. */
+
+  let seen = null; // The first thing with an ID that can be seen in a part, and where.
+  let scrolled = new Map(); // From an ID to how far it is scrolled.
+
+  const topOf = (it) => it.getBoundingClientRect().top;
+
+  function rememberPlaces(part) {
+    const named = [...part.querySelectorAll("[id]")];
+    const first = topOf(part) < 0 && named.find((it) => topOf(it) >= 0);
+    seen = first ? { id: first.id, top: topOf(first) } : null;
+    scrolled = new Map(named.filter((it) => it.scrollTop > 0).map((it) => [it.id, it.scrollTop]));
+  }
+
+  function keepPlaces() {
+    for (const [id, top] of scrolled) document.getElementById(id)?.scrollTo({ top });
+    const again = seen && document.getElementById(seen.id);
+    if (again) (again.closest("dialog") ?? globalThis).scrollBy({ top: topOf(again) - seen.top });
+    seen = null;
+    scrolled = new Map();
+  }
+
+  document.addEventListener("htmx:oobAfterSwap", keepPlaces);
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const { fragment, target } = event.detail;
     if (!("live" in target.dataset)) return;
@@ -45,27 +65,10 @@
     if (html === pristine.get(target) || isInUse(target)) event.detail.shouldSwap = false;
     else {
       keepOpen(target, fragment.firstElementChild);
+      rememberPlaces(target);
       sent.set(target.id, html);
     }
   });
-
-  /* The time */
-
-  function setTime(text) {
-    serverTime = Date.parse(text);
-    moment = performance.now();
-  }
-
-  const secondsUntil = (at) => Math.round((Date.parse(at) - serverTime - (performance.now() - moment)) / SECOND);
-
-  /* From a minute and a half on, the server's words are exact enough. */
-  function tick() {
-    for (const words of document.querySelectorAll("[data-until]")) {
-      const left = secondsUntil(words.dataset.until);
-      if (left <= 0) words.textContent = "due now";
-      else if (left < TICKING) words.textContent = `in ${left} s`;
-    }
-  }
 
   function look() {
     waited = 0;
@@ -74,25 +77,20 @@
 
   setInterval(() => {
     waited += 1;
-    tick();
     if (waited >= (document.querySelector("[data-soon]") ? EVERY_SOON : EVERY)) look();
   }, SECOND);
 
-  document.addEventListener("telemetry:content", () => {
-    remember();
-    if (live() && moment === 0) setTime(live().dataset.now);
-    tick();
-  });
+  document.addEventListener("telemetry:content", remember);
   document.addEventListener("visibilitychange", look);
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted) look();
   });
   addEventListener("online", look);
 
-  /* Who fills in a form is led to the login by sending it, which keeps what was typed. */
+  /* Who fills in a form is led to the login by sending it, and not while typing. */
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     const { elt, xhr } = event.detail;
-    if (elt.id !== "live" || xhr.status !== UNAUTHORIZED || !document.querySelector("form[data-settings]")) return;
+    if (elt.id !== "live" || xhr.status !== UNAUTHORIZED || !("stays" in elt.dataset)) return;
     ended = true;
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -104,13 +102,11 @@
     if (elt.id === "live" && followed) headers["X-Transmission"] = followed.dataset.follow;
   });
 
-  function showState({ detail: { elt, successful, xhr } }) {
+  function showState({ detail: { elt, successful } }) {
     if (elt.id !== "live") return;
     const note = document.getElementById("not-live");
     note.hidden = successful;
     if (ended) note.textContent = note.dataset.ended;
-    const now = xhr.getResponseHeader("X-Now");
-    if (now) setTime(now);
   }
 
   document.addEventListener("htmx:afterRequest", showState);

@@ -14,7 +14,7 @@
   // Before the page is drawn, so that what needs scripts never appears late.
   document.documentElement.classList.add("js");
 
-  let focusedBefore = null; // The ID of the element that had the focus when a request began.
+  let focusedBefore = null; // Where the element was that had the focus when a request began, as a selector.
 
   const announce = () => document.dispatchEvent(new Event("telemetry:content"));
 
@@ -26,17 +26,23 @@
     return true;
   }
 
+  /* Whatever takes the focus in a part that is replaced has an ID, or is what opens one that has. */
+  function selectorOf(it) {
+    if (it?.id) return `#${CSS.escape(it.id)}`;
+    return it?.parentElement?.id ? `#${CSS.escape(it.parentElement.id)} > ${it.localName}` : null;
+  }
+
   /* Replacing a part loses the focus: move it to the replacement. */
   function keepFocus() {
     if (focusWanted() || document.activeElement !== document.body || !focusedBefore) return;
-    const candidates = [focusedBefore, focusedBefore.replace(/^retry-/u, "row-")];
-    const found = candidates.map((id) => document.getElementById(id)).find(Boolean);
+    const candidates = [focusedBefore, focusedBefore.replace(/(?<=^#)retry-/u, "row-")];
+    const found = candidates.map((selector) => document.querySelector(selector)).find(Boolean);
     if (found) found.focus({ preventScroll: true });
     else document.dispatchEvent(new Event("telemetry:adrift"));
   }
 
   document.addEventListener("htmx:beforeRequest", () => {
-    focusedBefore = document.activeElement?.id || null;
+    focusedBefore = selectorOf(document.activeElement);
   });
   document.addEventListener("htmx:afterSettle", () => {
     announce();

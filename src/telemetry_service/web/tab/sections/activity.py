@@ -150,7 +150,7 @@ def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
 def activity_view(snapshot: Snapshot, query: ActivityQuery) -> dict[str, Any]:
     """Return one page of the whole list."""
     page = page_activity(snapshot, ON_A_PAGE, query.filter, before=query.before, after=query.after)
-    return {"page": page, "activity_query": query}
+    return {"page": page, "activity_query": query, "now": snapshot.now}
 
 
 def headline(entry: Activity) -> str:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi.responses import Response
 
-from telemetry_service.domain.phrases import iso
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
@@ -101,9 +100,7 @@ def show_live(visit: CurrentVisit) -> Response:
         beside = (*OF_THE_OVERVIEW, *OF_THE_DRAWER) if "drawer" in shown else OF_THE_OVERVIEW
     else:
         shown, beside = read_now(visit.runtime, connection_view), OF_THE_CONNECTION
-    response = visit.fragments(None, shown, *beside)
-    response.headers["X-Now"] = iso(shown["now"])
-    return response
+    return visit.live(shown, *beside)
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}")
