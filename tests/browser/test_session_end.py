@@ -36,6 +36,7 @@ def change(page: Page, console: Console) -> None:
     page.goto(console.settings)
     if page.locator("#replace").count():  # Without a key, the field is there at once.
         page.locator("#replace").click()
+        expect(page.locator("#api_key")).to_be_visible()  # It moves what is below it.
     page.get_by_label("Daily").check()
     page.get_by_label("90 days").check()
     page.get_by_role("switch", name="Enable PII Anonymization").uncheck()

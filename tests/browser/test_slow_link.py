@@ -72,6 +72,54 @@ def test_each_control_shows_in_its_own_click_that_it_waits(ready: Console, page:
     faults.found.clear()  # htmx logs each request that was broken off.
 
 
+def held_back(page: Page, address: str) -> list[Route]:
+    """Hold the next response of an address, and return a list that it will be in."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, hold, times=1)
+    return held
+
+
+def test_who_has_gone_on_is_not_called_back(ready: Console, page: Page) -> None:
+    page.goto(ready.settings)
+    held = held_back(page, "**/api-key/replace")
+    page.locator("#replace").click()
+    retention = page.get_by_label("365 days")
+    retention.check()
+    held[0].continue_()
+    expect(page.locator("#api_key")).to_be_visible()
+    expect(retention).to_be_focused()
+    expect(retention).to_be_in_viewport()
+
+
+def test_an_answer_about_what_was_shown_before_replaces_nothing(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    held = held_back(page, "**/live")
+    page.wait_for_timeout(4_500)
+    page.get_by_role("link", name="Success 1").click()
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    with page.expect_response("**/live"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    expect(page.locator("#chip-2")).to_have_attribute("aria-current", "true")
+    page.locator("#chip-1").click()
+    page.locator("#history tbody th a").nth(1).click()  # A failed one, which is followed.
+    expect(page.locator("#drawer-status")).to_contain_text("Failed")
+    held = held_back(page, "**/live")
+    page.wait_for_timeout(4_500)
+    page.locator("#drawer-newer").click()
+    expect(page.locator("#drawer-status")).to_contain_text("Success")
+    with page.expect_response("**/live"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator("#drawer-status")).to_contain_text("Success")
+
+
 def slow_down(page: Page) -> None:
     """Give the page a link with 400 kbit/s and 400 ms of latency."""
     bytes_per_second = 400_000 / 8

@@ -11,6 +11,7 @@
   const sent = new Map(); // The same by ID, until the part is on the page.
   let waited = 0;
   let ended = false; // Whether the session has ended.
+  let about = ""; // What the latest request asked about.
 
   const live = () => document.getElementById("live");
 
@@ -82,8 +83,11 @@
 
   document.addEventListener("telemetry:content", remember);
   document.addEventListener("visibilitychange", look);
+  // Out of the browser's cache, a page that does not ask by itself says what was true when it was left.
   addEventListener("pageshow", ({ persisted }) => {
-    if (persisted) look();
+    if (!persisted) return;
+    if (live()) look();
+    else location.reload();
   });
   addEventListener("online", look);
 
@@ -97,9 +101,18 @@
   });
 
   /* An open drawer is sent again, too, as long as its transmission can change. */
+  const followed = () => document.querySelector("[data-follow]")?.dataset.follow;
+  const shown = () => `${document.getElementById("history-rows")?.dataset.url} ${followed()}`;
+
   document.addEventListener("htmx:configRequest", ({ detail: { elt, headers } }) => {
-    const followed = document.querySelector("[data-follow]");
-    if (elt.id === "live" && followed) headers["X-Transmission"] = followed.dataset.follow;
+    if (elt.id !== "live") return;
+    about = shown();
+    if (followed()) headers["X-Transmission"] = followed();
+  });
+
+  /* Someone has turned the page, or opened another transmission, since it was asked. */
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.elt.id === "live" && about !== shown()) event.preventDefault();
   });
 
   function showState({ detail: { elt, successful } }) {

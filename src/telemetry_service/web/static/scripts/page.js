@@ -14,39 +14,55 @@
   // Before the page is drawn, so that what needs scripts never appears late.
   document.documentElement.classList.add("js");
 
-  let focusedBefore = null; // Where the element was that had the focus when a request began, as a selector.
+  const began = new WeakMap(); // From a request to what had the focus when it began.
+  const arrived = new WeakMap(); // From a request to what had it when the response came.
 
   const announce = () => document.dispatchEvent(new Event("telemetry:content"));
 
-  function focusWanted() {
-    const wanted = [...document.querySelectorAll("[data-focus]")].at(-1);
-    if (!wanted) return false;
-    wanted.focus();
-    delete wanted.dataset.focus;
-    return true;
+  /* Who has gone on to something else meanwhile is not called back. */
+  function focusWanted(isElsewhere) {
+    const wanted = [...document.querySelectorAll("[data-focus]")];
+    for (const it of wanted) delete it.dataset.focus;
+    if (!isElsewhere) wanted.at(-1)?.focus();
+    return wanted.length > 0;
   }
 
   /* Whatever takes the focus in a part that is replaced has an ID, or is what opens one that has. */
   function selectorOf(it) {
-    if (it?.id) return `#${CSS.escape(it.id)}`;
-    return it?.parentElement?.id ? `#${CSS.escape(it.parentElement.id)} > ${it.localName}` : null;
+    if (it.id) return `#${CSS.escape(it.id)}`;
+    return it.parentElement?.id ? `#${CSS.escape(it.parentElement.id)} > ${it.localName}` : null;
+  }
+
+  function focused() {
+    const it = document.activeElement ?? document.body;
+    return { it, selector: it === document.body ? null : selectorOf(it) };
+  }
+
+  /* A part that was replaced meanwhile has another element of the same name. */
+  function hasGoneOn(from, to) {
+    if (to.it === document.body || to.it === from.it) return false;
+    return to.selector === null || to.selector !== from.selector;
   }
 
   /* Replacing a part loses the focus: move it to the replacement. */
-  function keepFocus() {
-    if (focusWanted() || document.activeElement !== document.body || !focusedBefore) return;
-    const candidates = [focusedBefore, focusedBefore.replace(/(?<=^#)retry-/u, "row-")];
+  function keepFocus(from, to) {
+    const before = to.selector;
+    if (focusWanted(hasGoneOn(from, to)) || document.activeElement !== document.body || !before) return;
+    const candidates = [before, before.replace(/(?<=^#)retry-/u, "row-")];
     const found = candidates.map((selector) => document.querySelector(selector)).find(Boolean);
     if (found) found.focus({ preventScroll: true });
     else document.dispatchEvent(new Event("telemetry:adrift"));
   }
 
-  document.addEventListener("htmx:beforeRequest", () => {
-    focusedBefore = selectorOf(document.activeElement);
+  document.addEventListener("htmx:beforeRequest", ({ detail: { xhr } }) => {
+    began.set(xhr, focused());
   });
-  document.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:beforeSwap", ({ detail: { xhr } }) => {
+    arrived.set(xhr, focused());
+  });
+  document.addEventListener("htmx:afterSettle", ({ detail: { xhr } }) => {
     announce();
-    keepFocus();
+    keepFocus(began.get(xhr) ?? focused(), arrived.get(xhr) ?? focused());
   });
   document.addEventListener("htmx:oobAfterSwap", announce);
 
