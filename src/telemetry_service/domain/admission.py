@@ -4,9 +4,11 @@ The caller passes the sums of the period, and locks out other callers until it h
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 from telemetry_service.domain.errors import PeriodFullError, RefusedReport, TooManyBouncersError, UsageRefusedError
-from telemetry_service.domain.facts import RecordingResult, UsageReport
+from telemetry_service.domain.facts import Content, RecordingResult, UsageReport, checksum_of, content_of
 from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.domain.periods import BouncerTraffic, PeriodSums
 
@@ -19,10 +21,44 @@ Counters = dict[tuple[str, str], list[int]]
 
 def count_in(counters: Counters, report: UsageReport) -> None:
     """Add a report to its counter."""
-    total = counters.setdefault((report["bouncer_id"], report["environment"]), [0, 0, 0])
-    total[0] += report["audit_events"]
-    total[1] += report["policy_decisions"]
-    total[2] += report["successful_decisions"]
+    _add_to(counters, content_of(report))
+
+
+def _add_to(counters: Counters, content: Content) -> None:
+    bouncer_id, environment, events, decisions, successes = content
+    total = counters.get((bouncer_id, environment))
+    if total is None:
+        counters[bouncer_id, environment] = [events, decisions, successes]
+        return
+    total[0] += events
+    total[1] += decisions
+    total[2] += successes
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """What a group of calls adds. Only the first report with an ID counts."""
+
+    counters: Counters
+    checksums: dict[int, int]
+    """The checksum of each report that counts, by its ID."""
+    accepted: list[int]
+    """How many reports of each call count."""
+
+    @classmethod
+    def of(cls, calls: Sequence[Sequence[UsageReport]], known: Collection[int] = ()) -> Self:
+        """Add up all reports but those whose ID is ``known``. Each report is read once: this is the hot path."""
+        counters, checksums, accepted = Counters(), dict[int, int](), []
+        for reports in calls:
+            before = len(checksums)
+            for report in reports:
+                report_id = report["report_id"].int
+                if report_id not in checksums and report_id not in known:
+                    content = content_of(report)
+                    checksums[report_id] = checksum_of(content)
+                    _add_to(counters, content)
+            accepted.append(len(checksums) - before)
+        return cls(counters, checksums, accepted)
 
 
 def traffic_of(counters: Counters) -> dict[str, BouncerTraffic]:

@@ -47,9 +47,10 @@ def time_ordered_id(moment: datetime) -> UUID:
     milliseconds = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
     value = milliseconds << 80
     value |= 0x7 << 76
-    value |= secrets.randbits(_RANDOM_BITS_A) << 64
+    random = secrets.randbits(_RANDOM_BITS_A + _RANDOM_BITS_B)
+    value |= (random >> _RANDOM_BITS_B) << 64
     value |= 0b10 << 62
-    value |= secrets.randbits(_RANDOM_BITS_B)
+    value |= random & ((1 << _RANDOM_BITS_B) - 1)
     return UUID(int=value)
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zlib import crc32
@@ -103,13 +104,22 @@ def contradicts_itself(report: UsageReport) -> bool:
     return not report["successful_decisions"] <= report["policy_decisions"] <= report["audit_events"]
 
 
-def checksum_of(report: UsageReport) -> int:
+Content = tuple[str, str, int, int, int]
+"""Bouncer, environment, audit events, decisions, and successful decisions."""
+
+_CONTENT = itemgetter("bouncer_id", "environment", "audit_events", "policy_decisions", "successful_decisions")
+
+
+def content_of(report: UsageReport) -> Content:
+    """Return what a report says, without its ID."""
+    content: Content = _CONTENT(report)
+    return content
+
+
+def checksum_of(content: Content) -> int:
     """Return 32 bits that tell the content of a report from that of another one with the same ID."""
-    said = (
-        f"{report['bouncer_id']} {report['environment']} {report['audit_events']} {report['policy_decisions']}"
-        f" {report['successful_decisions']}"
-    )
-    return crc32(said.encode())
+    bouncer_id, environment, events, decisions, successes = content
+    return crc32(f"{bouncer_id} {environment} {events} {decisions} {successes}".encode())
 
 
 class LicenseSource(StrEnum):

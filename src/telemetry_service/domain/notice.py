@@ -12,6 +12,7 @@ from telemetry_service.domain.facts import (
     UsageReport,
     WarningCode,
     checksum_of,
+    content_of,
 )
 
 
@@ -48,6 +49,6 @@ class Notice:
 
     def _reused(self, reports: Sequence[UsageReport]) -> Iterator[FactWarning]:
         for index, report in enumerate(reports):
-            checksum = checksum_of(report)
+            checksum = checksum_of(content_of(report))
             if self.checksums.get(report["report_id"].int, checksum) != checksum:
                 yield FactWarning(WarningCode.REPORT_ID_REUSED, report["bouncer_id"], index, report["report_id"])

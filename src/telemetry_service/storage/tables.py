@@ -217,7 +217,7 @@ class UsageReportId(Base):
     received_on: Mapped[int] = mapped_column(Integer)
     """The UTC day of the acknowledgment as its proleptic ordinal, which is small and sorts."""
     checksum: Mapped[int | None]
-    """``checksum_of`` the report; None in rows of older versions."""
+    """``checksum_of`` the report's content; None in rows of older versions."""
 
 
 class Bouncer(Base):

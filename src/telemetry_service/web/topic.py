@@ -1,10 +1,12 @@
 """Declares the routes of one topic."""
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.params import Depends
+from fastapi.routing import APIRoute
 
 
 class Topic(APIRouter):
@@ -13,9 +15,12 @@ class Topic(APIRouter):
     An ordinary router analyzes each route when it is declared, and again when the router is included.
     """
 
-    def __init__(self, name: str, prefix: str = "", *, described: bool = True) -> None:
+    def __init__(
+        self, name: str, prefix: str = "", *, described: bool = True, route_class: type[APIRoute] = APIRoute
+    ) -> None:
         """Declare nothing yet. The description of the API lists the routes under ``name`` if they are ``described``."""
-        super().__init__(prefix=prefix, tags=[name] if described else [], include_in_schema=described)
+        tags: list[str | Enum] = [name] if described else []
+        super().__init__(prefix=prefix, tags=tags, include_in_schema=described, route_class=route_class)
         self._declared: list[tuple[str, Callable[..., Any], dict[str, Any]]] = []
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
@@ -29,5 +34,6 @@ class Topic(APIRouter):
                 "tags": [*self.tags, *(options["tags"] or ())],
                 "dependencies": [*dependencies, *(options["dependencies"] or ())],
                 "include_in_schema": self.include_in_schema and options["include_in_schema"],
+                "route_class_override": self.route_class,
             }
             router.add_api_route(prefix + path, endpoint, **options | own)

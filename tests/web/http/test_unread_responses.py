@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from typing import Any, ClassVar, cast
 
 import pytest
 from fastapi import FastAPI
@@ -153,3 +154,49 @@ def test_a_caller_that_sends_many_requests_before_the_first_response_is_cut_off(
         with suppress(ConnectionError):
             connection.sendall(KINDS["bytes"] * 20_000)
         assert is_cut_off(connection)
+
+
+class Noting:
+    """A transport that notes what is written at a time."""
+
+    written: ClassVar[list[int]] = []
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - an attribute of the transport
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self.written.append(len(data))
+        self._transport.write(data)
+
+
+class Noted(Prompted):
+    """A connection whose writes are noted."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", Noting(transport)))
+
+
+@pytest.fixture
+def written(app: Counting) -> Iterator[tuple[int, list[int]]]:
+    """The port of a server whose writes are noted, and their sizes."""
+    Noting.written.clear()
+    with served(app, 9, kind=Noted) as port:
+        yield port, Noting.written
+
+
+def test_the_head_and_the_body_of_a_response_are_written_together(written: tuple[int, list[int]]) -> None:
+    port, sizes = written
+    response = response_to(port, asking("/small"))
+    assert sizes == [len(response)]
+
+
+def test_a_long_response_is_written_while_it_is_made(written: tuple[int, list[int]]) -> None:
+    port, sizes = written
+    with connect(port) as connection:
+        connection.sendall(KINDS["steps"])
+        for _ in range(20):
+            connection.recv(65_536)
+    assert max(sizes) < 2 * 64 * 1024

@@ -5,7 +5,7 @@ transaction, so that the calls share the cost of a durable commit. Every report 
 is open in that transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -13,14 +13,15 @@ from datetime import date
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
 
-from telemetry_service.domain.admission import Admission, Counters, count_in
+from telemetry_service.domain.admission import Admission, GroupCount
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError, UsageRefusedError
-from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport, checksum_of
+from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
 from telemetry_service.domain.notice import Notice
 from telemetry_service.domain.periods import Period
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.add_counts import NoRoomError, add_counts
+from telemetry_service.storage.database import Transaction
 
 GROUP_REPORTS = 2 * MAX_REPORTS
 """Reports in one transaction: more would only make each caller wait longer."""
@@ -149,32 +150,31 @@ def record(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> list[Rec
 
 def _record_all(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult]:
     today = runtime.clock.now().date()
+    group = GroupCount.of(calls)
     with runtime.database.write() as tx:
         period = tx.periods.share_open()
-        checksums = _checksums(calls)
-        known = tx.usage.claim(checksums, _no_earlier(today, period))
-        notice = Notice(
-            period.reportable, tx.bouncers.environments(_bouncers(calls)), checksums | tx.usage.checksums(known)
-        )
-        results, counters = _count(calls, known, notice)
-        add_counts(runtime, tx, period.period_id, today, counters)
+        known = tx.usage.claim(group.checksums, _no_earlier(today, period))
+        notice = _notice(tx, period, calls, group.checksums, known)
+        counted = GroupCount.of(calls, known) if known else group
+        add_counts(runtime, tx, period.period_id, today, counted.counters)
         runtime.failpoint(Failpoint.USAGE_WRITTEN)
     runtime.failpoint(Failpoint.USAGE_COMMITTED)
-    return results
+    return [
+        notice.added_to(RecordingResult(accepted, len(reports) - accepted), reports)
+        for accepted, reports in zip(counted.accepted, calls, strict=True)
+    ]
 
 
 def _record_what_fits(
     runtime: Runtime, calls: Sequence[Sequence[UsageReport]]
 ) -> list[RecordingResult | UsageRefusedError]:
     today = runtime.clock.now().date()
+    checksums = GroupCount.of(calls).checksums
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()
         period_id = period.period_id
-        checksums = _checksums(calls)
         known = tx.usage.claim(checksums, _no_earlier(today, period))
-        notice = Notice(
-            period.reportable, tx.bouncers.environments(_bouncers(calls)), checksums | tx.usage.checksums(known)
-        )
+        notice = _notice(tx, period, calls, checksums, known)
         bouncers = tx.usage_bounds.known(period_id, sorted(_bouncers(calls)))
         sums = tx.usage_bounds.sums(period_id)
         admission = Admission(sums, bouncers, known, runtime.deployment.max_bouncers)
@@ -186,18 +186,21 @@ def _record_what_fits(
     return results
 
 
+def _notice(
+    tx: Transaction,
+    period: Period,
+    calls: Sequence[Sequence[UsageReport]],
+    checksums: Mapping[int, int],
+    known: Collection[int],
+) -> Notice:
+    """Return what the responses say in addition: read in the transaction that counts the reports."""
+    environments = tx.bouncers.environments(_bouncers(calls))
+    return Notice(period.reportable, environments, {**checksums, **tx.usage.checksums(known)} if known else checksums)
+
+
 def _no_earlier(today: date, period: Period) -> date:
     """Return the date for the IDs: a clock that is behind must not make them older than their period."""
     return max(today, period.opened_at.date())
-
-
-def _checksums(calls: Sequence[Sequence[UsageReport]]) -> dict[int, int]:
-    """Return the checksum of each ID. Only the first report with an ID counts."""
-    found: dict[int, int] = {}
-    for reports in calls:
-        for report in reports:
-            found.setdefault(report["report_id"].int, checksum_of(report))
-    return found
 
 
 def _bouncers(calls: Sequence[Sequence[UsageReport]]) -> set[str]:
@@ -208,23 +211,3 @@ def _noted(
     result: RecordingResult | UsageRefusedError, reports: Sequence[UsageReport], notice: Notice
 ) -> RecordingResult | UsageRefusedError:
     return result if isinstance(result, UsageRefusedError) else notice.added_to(result, reports)
-
-
-def _count(
-    calls: Sequence[Sequence[UsageReport]], known: set[int], notice: Notice
-) -> tuple[list[RecordingResult], Counters]:
-    """Return one sum for each distinct counter. Only the first report with an ID counts."""
-    counters: Counters = {}
-    results = []
-    for reports in calls:
-        accepted = 0
-        for report in reports:
-            report_id = report["report_id"].int
-            if report_id in known:
-                continue
-            known.add(report_id)
-            accepted += 1
-            count_in(counters, report)
-        result = RecordingResult(accepted=accepted, duplicates=len(reports) - accepted)
-        results.append(notice.added_to(result, reports))
-    return results, counters

@@ -12,10 +12,11 @@ from telemetry_service.schemas.facts import RecordingResponse
 from telemetry_service.web.api.openapi_parts import refused_with
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import UsageBody
+from telemetry_service.web.http.direct_route import DirectRoute
 from telemetry_service.web.security.authorization import needs
 from telemetry_service.web.topic import Topic
 
-router = Topic("facts")
+router = Topic("facts", route_class=DirectRoute)
 
 RECORDING_SECONDS = 25
 """How long a call waits for the disk: for the group being written when it arrives, and then for its own."""

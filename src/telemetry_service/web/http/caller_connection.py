@@ -99,6 +99,7 @@ class CallerConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request; one that has already arrived begins once the response before it was read."""
+        self._measured.flush()
         if self.flow.write_paused and not self.transport.is_closing():
             self._expect_nothing()
             self._next_request_waits = True

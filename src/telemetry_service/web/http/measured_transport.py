@@ -1,4 +1,8 @@
-"""A connection's transport that knows how much of the written data the caller has not read yet."""
+"""A connection's transport that knows how much of the written data the caller has not read yet.
+
+It gathers what is written in one go, the head and the body of a response, and passes it on together: each write is a
+call of the system.
+"""
 
 import asyncio
 import socket
@@ -12,11 +16,18 @@ _SYSTEM_BYTES = 128 * 1024
 """What the system buffers for a caller in addition to our buffer. By default, this is megabytes for each connection."""
 
 
+_GATHERED_BYTES = 64 * 1024
+"""So that a long response is written while it is made, and waits for a caller that reads slowly."""
+
+
 class MeasuredTransport:
     """Passes everything on to ``transport`` and counts what is written."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
         self._written = 0
         self._set(socket.SO_SNDBUF, _SYSTEM_BYTES)
 
@@ -25,22 +36,44 @@ class MeasuredTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write and count."""
+        """Write and count. It is passed on before the loop does anything else, or at once if there is much."""
+        if not data:
+            return
         self._written += len(data)
-        self._transport.write(data)
+        if not self._gathered:
+            self._loop.call_soon(self.flush)
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
+        if self._gathered_bytes >= _GATHERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Pass on what was gathered."""
+        if self._gathered:
+            data = b"".join(self._gathered)
+            self._gathered.clear()
+            self._gathered_bytes = 0
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close once everything is written."""
+        self.flush()
+        self._transport.close()
 
     @property
     def unread(self) -> int:
-        """How many written bytes the system has not accepted yet."""
+        """How many bytes the system has not accepted yet, of those that were passed on."""
         return self._transport.get_write_buffer_size()
 
     @property
     def taken(self) -> int:
         """How many bytes the system has accepted so far."""
-        return self._written - self.unread
+        return self._written - self._gathered_bytes - self.unread
 
     def cut_off(self) -> None:
         """End the connection now. Unread data is discarded, by the system too."""
+        self._gathered.clear()
+        self._gathered_bytes = 0
         self._set(socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
 

@@ -32,6 +32,8 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": PERMISSIONS_POLICY,
 }
+_ALWAYS_RAW = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.items()]
+_ALWAYS_NAMES = frozenset(name for name, _value in _ALWAYS_RAW)
 _STATIC = "/static/"
 _HSTS = "max-age=31536000"
 """A year."""
@@ -55,7 +57,7 @@ async def security_headers(
     """
 
     def complete(headers: MutableHeaders) -> None:
-        headers.update(ALWAYS)
+        _add_always(headers)
         if place_in(scope).embedded:
             _allow_frame(headers, ancestors)
         if ancestors and scope["path"].startswith(_STATIC):
@@ -66,6 +68,14 @@ async def security_headers(
             headers["Strict-Transport-Security"] = _HSTS + (_SUBDOMAINS if hsts_subdomains else "")
 
     await app(scope, receive, with_headers(send, complete))
+
+
+def _add_always(headers: MutableHeaders) -> None:
+    """Set the headers of every response. A response that has none of them yet gets all at once."""
+    if _ALWAYS_NAMES.isdisjoint([name for name, _value in headers.raw]):
+        headers.raw.extend(_ALWAYS_RAW)
+    else:
+        headers.update(ALWAYS)
 
 
 def _allow_frame(headers: MutableHeaders, ancestors: Sequence[str]) -> None:
