@@ -51,8 +51,9 @@ export class Reporter {
   // Sends what was counted. After false, wait for `delay()` milliseconds and call it again.
   async send() {
     this.flush();
-    if (this.#state.batches.length === 0) this.#fix();
-    while (this.#state.batches.length > 0) {
+    // First what earlier calls have left, and then what was counted meanwhile.
+    while (this.#state.batches.length + this.#state.open.length > 0) {
+      if (this.#state.batches.length === 0) this.#fix();
       const [batch, ...others] = this.#state.batches;
       // oxlint-disable-next-line no-await-in-loop -- one batch after the other
       const rest = await this.#sendOne(batch);
