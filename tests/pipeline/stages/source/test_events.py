@@ -214,26 +214,25 @@ def test_a_file_that_was_restored_is_not_read_until_someone_decides(
 def test_a_cluster_that_was_restored_is_not_read_until_someone_decides(
     site: Site, source_server: PostgresServer
 ) -> None:
+    """Its backup has no rows, so only its positions tell."""
     audit = _postgresql(site, source_server)
     counted(site)
-    audit.write(other(), other())
-    assert counted(site) == Amount(2)
     source_server.stop()
     backup = source_server.back_up()
     source_server.start()
     for _ in range(3):
         audit.write(other())
-    assert counted(site) == Amount(5)
+    assert counted(site) == Amount(3)
     source_server.stop()
     source_server.restore(backup)
     source_server.start()
     for _ in range(2):
-        assert counted(site) == Amount(5)
+        assert counted(site) == Amount(3)
         assert obstacle(site).code == "source-restored"
         audit.write(other())
     assert reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN) is not None
     audit.write(other())
-    assert counted(site) == Amount(6), "what was there at the decision is skipped, and nothing counts twice"
+    assert counted(site) == Amount(4), "what was there at the decision is skipped, and nothing counts twice"
 
 
 @ON_BOTH_SOURCES
@@ -324,7 +323,7 @@ def test_any_number_of_rows_at_one_place_looks_like_a_restored_source_only_if_th
     counted(site)
     audit.run(
         "INSERT INTO audit_log (created_at, enforcement_point)"
-        " SELECT now() - n / 3 * interval '1 second', 'bnc-' || n FROM generate_series(1, 1500) AS n"
+        " SELECT now() + (n - 1) / 3 * interval '1 second', 'bnc-' || n FROM generate_series(1, 1500) AS n"
     )
     assert counted(site) == Amount(1_500)
     audit.run(
