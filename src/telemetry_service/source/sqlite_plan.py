@@ -17,6 +17,8 @@ _POSITIONS = f"SELECT position FROM {EVENTS} WHERE position > 0"  # noqa: S608 -
 _ROOTS = text("SELECT rootpage, tbl_name FROM sqlite_master WHERE rootpage > 0")
 _READS = re.compile(r"(?:SCAN|SEARCH) (?:TABLE )?(?P<name>\S+)(?P<by_key>.*INTEGER PRIMARY KEY \(rowid>\?\))?")
 _UNIONS = ("COMPOUND QUERY", "MERGE (")
+_OTHER_SIDE = "RIGHT-JOIN"
+"""What reads the rows of a RIGHT or FULL JOIN that have no partner."""
 _OPENS = ("OpenRead", "ReopenIdx")
 _KEYS = ("Rowid", "IdxRowid")
 _INTO_SECOND = (*_KEYS, "Copy", "SCopy", "IntCopy", "Move", "Null", "Integer", "Int64", "Real", "String8", "Variable")
@@ -31,6 +33,7 @@ class _Step:
     number: int
     parent: int
     union: bool
+    other_side: bool
     name: str | None
     """What it reads, as the plan names it; None if it reads nothing."""
     table: str | None
@@ -49,11 +52,13 @@ def searched_tables(connection: Connection) -> set[str]:
 
 
 def combined_tables(connection: Connection) -> set[str]:
-    """Return the tables whose keys a view combines with UNION; none, or only one, if it combines none."""
+    """Return the tables whose keys a view combines with UNION or FULL JOIN; none, or only one, if it combines none."""
     found = _Reading(connection)
     if keys := found.keys():
         return keys
     steps = found.steps()
+    if any(step.other_side for step in steps):
+        return {step.table for step in steps if step.table}
     unions = {step.number for step in steps if step.union}
     arms = [step.number for step in steps if step.parent in unions]
     return {table for arm in arms for table in _keys_of(arm, steps)}
@@ -134,4 +139,4 @@ def _step(row: Sequence[Any], opened: dict[int, str], program: Iterable[Sequence
     tables = (opened[cursor] for _, name, cursor, *_ in program if name in _BEGINS and cursor in opened)
     table = next(tables, None) if reads else None
     name, by_key = (reads["name"], bool(reads["by_key"])) if reads else (None, False)
-    return _Step(number, parent, detail.startswith(_UNIONS), name, table, by_key)
+    return _Step(number, parent, detail.startswith(_UNIONS), detail.startswith(_OTHER_SIDE), name, table, by_key)

@@ -1,6 +1,7 @@
 """Events of the source count exactly once, from the first connection on."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -367,6 +368,9 @@ def test_keys_of_several_tables_are_refused_in_a_file(site: Site, audit: AuditTa
     first, second = row.format("created_at", "enforcement_point", "audit_log"), row.format("at", "b", "second")
     looked_up = row.format("created_at", "coalesce(b, 'bnc-1')", "audit_log LEFT JOIN second USING (id)")
     looked_up = looked_up.replace("SELECT id AS position, id", "SELECT audit_log.id AS position, audit_log.id")
+    key = "coalesce(audit_log.id, second.id)"
+    both = row.format("created_at", "coalesce(enforcement_point, b)", "audit_log FULL JOIN second ON b = 'x' AND at")
+    both = both.replace("SELECT id AS position, id", f"SELECT {key} AS position, {key}")
     once_more = f"{first} WHERE id % 2 = 0 UNION ALL {first} WHERE id % 2"
     named = f"{first} AS {{}} WHERE id % 2 = {{}}"
     parts = " JOIN parts USING (id)"
@@ -381,6 +385,7 @@ def test_keys_of_several_tables_are_refused_in_a_file(site: Site, audit: AuditTa
         (f"{first}{parts} UNION ALL {second}{parts}", True),
         (f"{first} WHERE id = 1 OR created_at = '' UNION ALL {second} WHERE id = 1 OR id = 2", True),
         (f"{few.format(first)} UNION ALL {few.format(second)}", True),
+        *([(both, True)] if sqlite3.sqlite_version_info >= (3, 39) else []),  # Which was the first with FULL JOIN.
         (f"{few.format(first)} UNION ALL {few.format(first)}", False),
         (f"{named.format('a', 0)} UNION ALL {named.format('b', 1)}", False),
         (first, False),
