@@ -26,17 +26,18 @@ def test_only_a_restart_with_the_same_view_shows_an_older_copy_by_the_row_that_w
     restarted, same, other_view = Era("started at 2", "view"), on_server, Era("started at 2", "another view")
     row, another = "digest of the row", "digest of another row"
     for read, found, era, older_rows, older_copy in (
-        (on_server, row, restarted, True, False),
-        (on_server, another, restarted, False, True),
-        (on_server, None, restarted, True, True),
-        (on_server, None, restarted, False, False),  # It was deleted for its age, and with it all older ones.
-        (on_server, another, same, True, False),
-        (on_server, None, same, True, False),
-        (on_server, another, other_view, True, False),
-        (in_file, row, in_file, True, False),
-        (in_file, another, in_file, False, True),
-        (in_file, None, in_file, True, False),
-        (in_file, another, Era(None, "another view"), True, False),
+        (on_server, [row], restarted, True, False),
+        (on_server, [another, row], restarted, True, False),
+        (on_server, [another], restarted, False, True),
+        (on_server, [], restarted, True, True),
+        (on_server, [], restarted, False, False),  # It was deleted for its age, and with it all older ones.
+        (on_server, [another], same, True, False),
+        (on_server, [], same, True, False),
+        (on_server, [another], other_view, True, False),
+        (in_file, [row], in_file, True, False),
+        (in_file, [another], in_file, False, True),
+        (in_file, [], in_file, True, False),
+        (in_file, [another], Era(None, "another view"), True, False),
     ):
         anchor = Anchor(7, "1", row, read)
         assert anchor.is_missing_in(found, era, older_rows=older_rows) is older_copy, (read, found, era, older_rows)

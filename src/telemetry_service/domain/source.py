@@ -4,7 +4,7 @@ The contract is closed. A view has exactly the columns that are named here, so t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -104,7 +104,7 @@ class Era:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The newest row that was read: of several at its place, always the same one.
+    """The newest row that was read.
 
     An older copy of the source does not have it, even once it has given out the same positions again.
     """
@@ -115,16 +115,16 @@ class Anchor:
     """Of what tells the row from another one at its place."""
     era: Era
 
-    def is_missing_in(self, found: str | None, era: Era, *, older_rows: bool) -> bool:
-        """Whether the source is an older copy, by the digest of the first row at this place; None if there is none.
+    def is_missing_in(self, found: Collection[str], era: Era, *, older_rows: bool) -> bool:
+        """Whether the source is an older copy, by the digests of the rows at this place.
 
         Only a restart replaces the data of a server. Without one, the row was changed or deleted by its owner. A row
         that is gone together with all older ones was deleted for its age.
         """
         if era.view != self.era.view or (era.server is not None and era.server == self.era.server):
             return False
-        if found is not None:
-            return self.digest != found
+        if found:
+            return self.digest not in found
         return era.server is not None and older_rows
 
 

@@ -54,8 +54,6 @@ class Dialect:
     """The condition that a row has this position and key."""
     said_at: str
     """When a row occurred, as a text that never changes its form."""
-    by_bytes: str
-    """The text ``{}``, sorted by its bytes: another order may change with a restart."""
     limit: str
     """Takes the first ``:rows`` rows, and those with the same place as the last of them."""
     repeated: str

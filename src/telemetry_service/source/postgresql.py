@@ -196,7 +196,6 @@ POSTGRESQL = Dialect(
     up_to=_up_to,
     at=_at,
     said_at="to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
-    by_bytes='({}) COLLATE "C"',
     # Rows that are final have all come: if a key does not tell some apart, they are read together.
     limit="FETCH FIRST (:rows) ROWS WITH TIES",
     repeated="min(0)",

@@ -199,7 +199,6 @@ SQLITE = Dialect(
     up_to=_up_to,
     at=_at,
     said_at="julianday(occurred_at)",
-    by_bytes="({}) COLLATE BINARY",
     limit="LIMIT :rows",
     repeated="count(*) - count(DISTINCT position)",
     era=_era,

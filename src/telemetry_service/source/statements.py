@@ -110,24 +110,21 @@ def number_behind(dialect: Dialect, cursor: Cursor) -> tuple[str, Parameters]:
 
 
 def newest(dialect: Dialect, cursor: Cursor) -> tuple[str, Parameters]:
-    """Return the statement for the place of the newest row that is not behind a cursor."""
+    """Return the statement for the newest row that is not behind a cursor."""
     condition, given = dialect.up_to(cursor)
     order = ", ".join(f"e.{name} DESC" for name in dialect.order)  # Of the view, and not the texts that are selected.
-    place = f"{dialect.position}, {dialect.row_key}"
-    return f"SELECT {place} FROM {EVENTS} AS e WHERE {condition} ORDER BY {order} LIMIT 1", given  # noqa: S608 - our own
+    return f"{_said(dialect)} WHERE {condition} ORDER BY {order} LIMIT 1", given
 
 
 def at(dialect: Dialect, position: int, row_key: str | None) -> tuple[str, Parameters]:
-    """Return the statement for the first row at one place, and another one if their key does not tell them apart.
-
-    Which one is the first does not depend on anything but these rows. It is the latest, and sorted by expressions, so
-    that no index for the time of all rows is taken.
-    """
+    """Return the statement for the rows at one place: several, if their key does not tell them apart."""
     condition, given = dialect.at(position, row_key)
-    bouncer_id = _short(dialect, "bouncer_id")
-    shown = f"{dialect.position}, {dialect.row_key}, {bouncer_id}, {dialect.said_at}"
-    order = f"{dialect.said_at} DESC, {dialect.by_bytes.format(bouncer_id)}"
-    return f"SELECT {shown} FROM {EVENTS} AS e WHERE {condition} ORDER BY {order} LIMIT 2", given  # noqa: S608 - our own
+    return f"{_said(dialect)} WHERE {condition} LIMIT {COMPARED + 1}", given
+
+
+def _said(dialect: Dialect) -> str:
+    shown = f"{dialect.position}, {dialect.row_key}, {_short(dialect, 'bouncer_id')}, {dialect.said_at}"
+    return f"SELECT {shown} FROM {EVENTS} AS e"  # noqa: S608 - our own parts
 
 
 def repeated(dialect: Dialect) -> str:
@@ -140,6 +137,9 @@ def repeated(dialect: Dialect) -> str:
         f" GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
     )
 
+
+COMPARED = 1_000
+"""How many rows of one place are compared with the row that was read last, so that each look reads few."""
 
 PROBED = 100_000
 """How many of the newest rows a check compares: enough to show a key that is not unique, without reading all."""
