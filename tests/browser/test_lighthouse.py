@@ -60,6 +60,7 @@ def imperfect(found: dict[str, Any], names: Sequence[str]) -> list[str]:
 @pytest.mark.skipif(
     not (LIGHTHOUSE.exists() and shutil.which("node")), reason="no Node, so .ci/node/install installs no Lighthouse"
 )
+@pytest.mark.long
 def test_lighthouse_finds_nothing_to_improve(ready: Console, tmp_path: Path) -> None:
     failed_and_sent(ready)
     found = report(ready, tmp_path)

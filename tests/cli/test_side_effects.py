@@ -324,6 +324,7 @@ def restore(connection_changed: Changed, tmp_path: Path) -> Callable[[], None]:
     return put_back
 
 
+@pytest.mark.long
 @each("name", sorted(COMMANDS.keys() - LEAVES_NOTHING_TO_SEND))
 def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_connection_to_the_service(
     connection_changed: Changed, restore: Callable[[], None], name: str
@@ -448,6 +449,7 @@ def test_every_command_that_changes_something_is_an_act_with_its_entries() -> No
     assert not {act.command for act in ACTS} & set(READS)
 
 
+@pytest.mark.long
 @ON_BOTH
 def test_each_act_is_its_entries_by_whoever_ran_the_command_and_what_only_reads_is_none(
     connected: CommandLine, license_server: LicenseServer, tmp_path: Path

@@ -58,6 +58,7 @@ def test_the_two_commands_are_those_that_ci_runs() -> None:
     assert [f"make {target}".replace("make coverage", "make test") for target in CI_RUNS] == OF_CI
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_every_other_command_runs_as_it_stands_there(clone: Path) -> None:
     for command in COMMANDS:

@@ -76,6 +76,7 @@ def reader(connected: CommandLine, license_server: LicenseServer, tmp_path: Path
     return Reader(connected, tmp_path, {**connected.environment, **known})
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works(reader: Reader) -> None:
     reader.environment["ID"] = str(reader.send()["transmission_id"])
     key = reader.cli("ledger", "key", "--json").json()["present"]

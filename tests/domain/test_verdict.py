@@ -4,6 +4,8 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from telemetry_service.domain.health import availability
 from telemetry_service.domain.obstacles import LOCKED_OFF, OFF
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
@@ -255,6 +257,7 @@ RULES: tuple[Callable[[Situation, Verdict, tuple[TransmissionTexts, ...]], bool]
 )
 
 
+@pytest.mark.long
 def test_over_every_situation_no_rule_is_broken() -> None:
     walked = 0
     for situation in situations():

@@ -127,6 +127,7 @@ def test_hardly_any_other_password_seems_to_be_breached() -> None:
     assert sum(map(is_breached, others)) < 40
 
 
+@pytest.mark.long
 def test_no_password_of_16_random_bytes_is_refused_by_chance() -> None:
     chosen = Random(7)  # noqa: S311 - the same ones in each run
     for length in (16, 18, 24, 32):

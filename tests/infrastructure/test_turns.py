@@ -14,9 +14,10 @@ class Item:
     number: int
     waits: bool
     fixturenames: tuple[str, ...] = ()
+    long: bool = False
 
     def get_closest_marker(self, name: str) -> bool:
-        return self.waits and name == "waits"
+        return (self.waits and name == "waits") or (self.long and name == "long")
 
 
 def collected(tests: int, waiting: int) -> list[Any]:
@@ -36,6 +37,12 @@ def test_each_worker_begins_with_its_share() -> None:
     ordered: list[Any] = list(waiting_first(collected(100, 9), 4))
     parts = [ordered[start : start + 25] for start in range(0, 100, 25)]
     assert [[item.waits for item in part].index(False) for part in parts] == [3, 2, 2, 2]
+
+
+def test_what_takes_long_follows_what_waits_and_what_does_both_has_one_turn() -> None:
+    items: list[Any] = [Item(number, waits=number in {2, 9}, long=number in {1, 2, 8}) for number in range(10)]
+    ordered: list[Any] = list(waiting_first(items, 2))
+    assert [item.number for item in ordered] == [2, 1, 0, 3, 4, 9, 8, 5, 6, 7]
 
 
 def test_the_others_keep_their_order() -> None:

@@ -23,6 +23,8 @@ from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.running import PASSWORD, Running
 from tests.web.acts import NOBODY, PERSON, PROXY, Desk, Written, answered, sent, token
 
+pytestmark = pytest.mark.long
+
 REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 T, TAB = "/api/v1/telemetry", paths.TAB
 H = f"{T}/history/{{transmission_id}}"

@@ -162,6 +162,7 @@ def swept_codes(service: Running) -> set[str]:
     return list(sweeps(service))[-1]
 
 
+@pytest.mark.long
 def test_every_page_answers_whatever_is_changed(lived: Running) -> None:
     session = session_of(lived)
     for tampering in TAMPERINGS:
@@ -169,6 +170,7 @@ def test_every_page_answers_whatever_is_changed(lived: Running) -> None:
             assert failures(lived, session, present_in(lived)) == [], tampering.name
 
 
+@pytest.mark.long
 @ON_BOTH
 def test_whatever_is_changed_is_found(lived: Running) -> None:
     accepted = next(one["transmission_id"] for one in history(lived) if one["status"] == "success")

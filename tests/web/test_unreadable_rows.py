@@ -128,6 +128,7 @@ def _report_facts(service: Running) -> None:
     send(service, report())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_every_page_answers_whatever_somebody_has_written_into_a_row(walk: Walk) -> None:
     walked = list(rubbish())

@@ -108,6 +108,7 @@ def offers_withdrawal(site: Site, transmission_id: UUID) -> bool:
         return can_withdraw(snapshot, detail.transmission, detail.attempts)
 
 
+@pytest.mark.long
 def test_what_may_have_arrived_can_be_sent_again_in_every_state_and_whatever_the_cause(site: Site) -> None:
     waiting, offline = lost(site), site.open(replica=replace(site.replica, delivery=Delivery.BUNDLE))
     for where, state, _cause in each_put(site, waiting, EVERY):

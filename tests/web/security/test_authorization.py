@@ -229,6 +229,7 @@ def _session(service: Running, caller: str = "session") -> Credentials:
     return Credentials({"X-CSRF-Token": proof}, cookies)
 
 
+@pytest.mark.long
 @each("route", ROUTES)
 @each("caller", [*HELD, *STRANGERS])
 def test_a_route_admits_only_the_callers_that_it_names(

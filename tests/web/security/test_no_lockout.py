@@ -123,6 +123,7 @@ def test_the_cookie_of_a_known_browser_is_safe_and_stays_after_a_logout(service:
     assert known.cookies["telemetry_device"] == device
 
 
+@pytest.mark.long
 def test_blocked_addresses_that_never_stop_keep_no_new_browser_out(service: Running) -> None:
     blocked, stop = set[str](), threading.Event()
 
