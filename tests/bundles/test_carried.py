@@ -41,12 +41,14 @@ from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.intake import Taken
 from telemetry_service.sealing.identity import key_id
+from tests.pipeline.test_rows_put_back import write
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.log_lines import lines_of
 from tests.support.site import Replica, Site, usage
+from tests.support.tampering import LOGS
 
 NEW_KEY = "ck_test_new_9Hq2LmZx7RtWc4Kd"
 
@@ -101,6 +103,30 @@ def test_a_bundle_that_is_carried_for_a_month_is_accepted_once(site: Site, serve
     assert results(imported(site, first)) == [ImportResult.KNOWN]
     with pytest.raises(NothingToExportError):
         export(site)
+
+
+def test_a_receipt_counts_although_the_row_says_for_a_moment_that_it_was_imported(
+    site: Site, server: LicenseServer
+) -> None:
+    sent = waiting(site)
+    taken = server.take(export(site).content)
+    write(site, f"UPDATE {LOGS} SET state = 'success', accepted_at = created_at")  # noqa: S608 - ours
+    assert results(imported(site, taken)) == [ImportResult.ACCEPTED]
+    write(site, f"UPDATE {LOGS} SET state = 'exported', accepted_at = NULL")  # noqa: S608 - ours
+    assert not is_proved(site, sent)
+    with pytest.raises(NothingToExportError):
+        export(site)
+
+
+def test_no_bundle_has_a_customer_id_once_anonymization_is_on(site: Site, server: LicenseServer) -> None:
+    site.configure(anonymize_pii=False)
+    waiting(site)
+    write(site, f"UPDATE {LOGS} SET state = 'success'")  # noqa: S608 - ours
+    site.configure(anonymize_pii=True)
+    write(site, f"UPDATE {LOGS} SET state = 'pending'")  # noqa: S608 - ours
+    server.take(export(site).content)
+    (entry,) = server.journal()
+    assert CUSTOMER.encode() not in entry.payload
 
 
 def test_an_export_is_an_attempt_whose_bytes_are_kept(site: Site) -> None:

@@ -14,13 +14,14 @@ from telemetry_service.pipeline.actions.release import withdraw
 from telemetry_service.pipeline.actions.restored import follow_head
 from telemetry_service.pipeline.actions.rotate_ledger_key import rotate_ledger_key
 from telemetry_service.pipeline.claims import _is_ours
+from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.sweep import Sweeper
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.pipeline.transmission_check import Flaw
 from telemetry_service.sealing.ledger_key import LedgerKey
-from tests.pipeline.test_rows_put_back import WHY, flaws, prepared, verified, write
+from tests.pipeline.test_rows_put_back import WHY, codes, flaws, prepared, verified, write
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
 from tests.support.site import Site, usage
@@ -132,3 +133,13 @@ def test_a_verdict_without_a_problem_vouches_for_what_it_has_seen(site: Site) ->
     verified(site)
     assert not flaws(site, waiting), "the key before signed it"
     assert _is_ours.cache_info().misses == 1
+
+
+@ON_BOTH
+def test_no_text_in_the_place_of_an_entry_stops_anything(site: Site) -> None:
+    site.configure(retention_days=90)
+    write(site, f"UPDATE {LEDGER} SET line = :text WHERE kind = 'settings'", text="\\")
+    assert read_now(site.runtime, read_health).health.code == "connection_untested", "the next verification finds it"
+    site.report(usage())
+    site.tick()
+    assert "malformed" in codes(site)

@@ -436,6 +436,13 @@ def test_a_clock_that_was_set_back_is_noted_before_the_first_entry_after_that(da
     check_chain(database)
 
 
+def test_a_clock_that_was_set_back_is_noted_whatever_the_head_says(database: Database, database_url: str) -> None:
+    note(database, NOW)
+    change(database_url, "UPDATE ledger_head SET at = '2020-01-01 00:00:00.000000'")
+    note(database, NOW - CLOCK_TOLERANCE - SECOND)
+    assert kinds(database)[1:] == ["connection_tested", "clock_moved", "connection_tested"]
+
+
 @pytest.mark.parametrize("at", [NOW - CLOCK_TOLERANCE, NOW - SECOND, NOW, NOW + timedelta(days=4_000)])
 def test_a_clock_that_goes_ahead_or_differs_a_little_is_not_noted(database: Database, at: datetime) -> None:
     note(database, NOW)
@@ -574,6 +581,23 @@ def test_no_row_that_someone_adds_hides_the_first(database: Database, database_u
     change(database_url, f"{added} SELECT kind, actor, about, who, said, 0, since, until FROM kept")  # noqa: S608 - ours
     often(database, NOW + COUNTED_FOR + SECOND)
     assert kinds(database)[3:] == ["login_failed"], "its mark was for an hour"
+
+
+def test_no_trigger_hides_the_first(database: Database, database_url: str) -> None:
+    named = "kind, actor, about, who, said, times, since, until"
+    new = ", ".join(f"NEW.{name}" for name in named.split(", "))
+    if database_url.startswith("sqlite"):  # It adds the row that is being added, so that this one is counted on top.
+        do = f"INSERT INTO ledger_pending ({named}) VALUES ({new})"  # noqa: S608 - ours
+        change(database_url, f"CREATE TRIGGER hides BEFORE INSERT ON ledger_pending BEGIN {do}; END")
+    else:
+        do = "CREATE FUNCTION hides() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.times = 1; RETURN NEW; END $$"
+        change(database_url, do)
+        change(
+            database_url,
+            "CREATE TRIGGER hides BEFORE INSERT ON ledger_pending FOR EACH ROW EXECUTE FUNCTION hides()",
+        )
+    often(database)
+    assert kinds(database)[1:] == ["login_failed"]
 
 
 def test_no_number_of_rows_that_someone_adds_hides_what_is_read_first(database: Database, database_url: str) -> None:

@@ -50,6 +50,16 @@ class StorageFullError(StorageUnavailableError):
     sentence = "The disk that holds the database is full. Nothing was recorded; free some space and try again."
 
 
+class RowNumbersUsedUpError(StorageFullError):
+    """A row with the largest number that SQLite has was added, so no other can follow it."""
+
+    code = "row-numbers-used-up"
+    sentence = (
+        "Someone has added a row with the largest possible number to the database, so no other can follow. Nothing was"
+        " recorded."
+    )
+
+
 class StorageBusyError(StorageUnavailableError):
     """Another process held the database's write lock for too long."""
 
@@ -71,6 +81,16 @@ class LedgerNotKeptError(StorageUnavailableError):
     sentence = (
         "The database did not keep an entry of the ledger as it was written. Nothing was changed; look for a trigger"
         " that someone has added."
+    )
+
+
+class PurgeNotKeptError(StorageUnavailableError):
+    """The database still has what the purge has deleted."""
+
+    code = "purge-not-kept"
+    sentence = (
+        "The database did not delete all that is older than the retention. Look for a trigger that someone has added,"
+        " and remove it."
     )
 
 

@@ -5,6 +5,7 @@ identifies a person stands in it as a salted digest (``Salted``); the value itse
 """
 
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ from typing import Any
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.base64url import from_base64url
 from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.timestamps import parse_moment
 
 FIRST_PREV = "0" * 64
 """What the first line has in place of the digest of the line before it."""
@@ -216,3 +219,13 @@ def text_of(salted: bytes) -> str:
 def digest_of(line: str) -> str:
     """Return the hex SHA-256 digest of a line, which the next line repeats."""
     return hashlib.sha256(line.encode("ascii")).hexdigest()
+
+
+def written_at(line: object, sha256: str) -> datetime | None:
+    """Return when the line with a digest says that it was written; None if this is another one, or none."""
+    try:
+        if not isinstance(line, str) or digest_of(line) != sha256:
+            return None
+        return parse_moment(json.loads(from_base64url(line.split(".")[1]))["at"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None

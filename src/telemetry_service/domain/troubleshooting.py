@@ -148,6 +148,16 @@ STORAGE: dict[type[StorageUnavailableError], str] = {
         "A replica of a newer version is starting, or `migrate` is running, and has not finished within 10 seconds. A"
         " service that starts in the meantime waits until it is done; run a command again after that."
     ),
+    errors.PurgeNotKeptError: (
+        "A trigger or a rule in the database keeps rows from being deleted. The service has none: remove it, and find"
+        " out who added it. The purge is tried again within minutes. If the ledger has an entry about it already, what"
+        " that names is deleted only once a purge has ended without this error."
+    ),
+    errors.RowNumbersUsedUpError: (
+        "The service counts from 1, so it never writes such a row. In the table `sqlite_sequence`, find the table whose"
+        " `seq` is 9223372036854775807. Delete its row with this number, set `seq` to the largest number that is left,"
+        " and find out who added it. Then everything works again."
+    ),
     errors.StorageFullError: "Acknowledged usage is safe. The service continues on its own once there is space.",
     errors.StorageDamagedError: (
         "First check that `TELEMETRY_DATABASE_URL` names the right file; a file that is not a SQLite database is"

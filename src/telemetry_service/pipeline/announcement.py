@@ -12,7 +12,10 @@ from telemetry_service.domain.release import Announced, NewField, notice_of
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_numbers import known_numbers
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.stamps import ANNOUNCED, is_gone
 
 _NEW = frozenset({ChangeKind.ADDED, ChangeKind.WIDENED})
 
@@ -21,7 +24,8 @@ def announce(runtime: Runtime, tx: Transaction, now: datetime, *, first: bool = 
     """Return the current schema as it was announced; announce it now if it was not.
 
     The ``first`` one ever counts as settled, and so does one that allows nothing that the last settled one does not. A
-    row that someone else has changed counts for nothing.
+    row that someone else has changed counts for nothing, and while there is such a row, or one is missing, everything
+    counts as new: it may be the one that was settled last.
     """
     current = runtime.schemas.current
     earlier = _end_notices(runtime, tx, now)
@@ -30,13 +34,29 @@ def announce(runtime: Runtime, tx: Transaction, now: datetime, *, first: bool = 
         return known
     settled = _settled(runtime, earlier)
     # A schema that only a newer version knows cannot be compared with, so everything counts as new.
-    waits = not first and (settled is None or adds_or_widens(settled, current))
+    waits = not first and (settled is None or adds_or_widens(settled, current) or _one_is_hidden(runtime, tx))
     tx.announced_schemas.add(Announced(current.sha256, now, None if waits else now))
     if waits:
         until = notice_of(runtime.deployment.release, Announced(current.sha256, now, None))
         log_event(Event.NEW_FIELD_ANNOUNCED, due=None if until is None else rfc3339(until))
     # Another replica may have announced it, or someone else has changed its row: then it waits.
     return announcement_of(runtime, tx, current.sha256) or Announced(current.sha256, now, None)
+
+
+def say_announced(runtime: Runtime, tx: Transaction) -> None:
+    """Let the next entry say the numbers of these rows as far as none does, so that no one can hide one of them."""
+    known = known_numbers(runtime, tx, read_verification(runtime, tx))
+    for _, stamped in tx.announced_schemas.stamped():
+        if stamped.name not in known and runtime.signer.is_intact(stamped):
+            tx.ledger.stamped(stamped.name, stamped.number)
+
+
+def _one_is_hidden(runtime: Runtime, tx: Transaction) -> bool:
+    stamped = {it.name: it for _, it in tx.announced_schemas.stamped()}
+    if not all(map(runtime.signer.is_intact, stamped.values())):
+        return True
+    known = known_numbers(runtime, tx, read_verification(runtime, tx))
+    return any(ANNOUNCED.is_named(name) and not is_gone(known[name]) for name in known.keys() - stamped.keys())
 
 
 def announcement_of(runtime: Runtime, tx: Transaction, schema_sha256: str) -> Announced | None:

@@ -136,7 +136,7 @@ def _is_older(tx: Transaction, state: CurrentState) -> bool:
     """Whether the latest entry about the settings says that their row was written again since."""
     if CONFIGURATION.row.value in tx.ledger.stamps:
         return False  # This transaction has written it, and its entry comes last.
-    line = (state.settings_entry or b"").decode("ascii", "replace")
-    said = numbers_in(unverified(line)).get(CONFIGURATION.row.value)
+    line = state.settings_entry
+    said = numbers_in(unverified(line if isinstance(line, str) else "")).get(CONFIGURATION.row.value)
     present = [stamped.number for stamped in state.stamped if stamped.row is ChangedRow.SETTINGS]
     return said is not None and said not in present

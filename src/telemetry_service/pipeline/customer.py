@@ -24,6 +24,11 @@ def is_pseudonym(customer_id: str) -> bool:
     return customer_id.startswith(_PSEUDONYM)
 
 
+def names_customer(customer_id: object) -> bool:
+    """Whether it is the ID itself, as the License Server's own records have it."""
+    return isinstance(customer_id, str) and customer_id.startswith(_CLEAR)
+
+
 def seal_customer(runtime: Runtime, tx: Transaction, transmission_id: UUID, customer_id: str) -> bytes:
     """Return the customer ID sealed for a transmission; in another row it could not be opened."""
     return runtime.keys.seal(customer_id.encode(), _place(tx, transmission_id))
@@ -34,7 +39,7 @@ def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepar
 
     None if it is not known: a payload that was prepared under a pseudonym is then sent under the same one.
     """
-    if prepared.startswith(_CLEAR):
+    if names_customer(prepared):
         return prepared
     sealed = tx.transmissions.sealed_customer(transmission_id)
     if sealed is None:

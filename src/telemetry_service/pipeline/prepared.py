@@ -115,28 +115,26 @@ def accepted_without_receipt(runtime: Runtime, tx: Transaction, transmission_id:
     return any(said["kind"] == Kind.ACCEPTED_WITHOUT_RECEIPT for said in signed)
 
 
-def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID, ended: int | None = None) -> bool:
-    """Whether the License Server may have a payload; if the ledger and the attempts disagree, it may.
-
-    ``ended`` is the number of an attempt whose outcome this transaction records, so that the ledger does not have it
-    yet.
-    """
+def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
+    """Whether the License Server may have a payload; if the ledger and the attempts disagree, it may."""
     if not nothing_can_have_arrived(tx.transmissions.attempts(transmission_id)):
         return True
     signed = all_claims(runtime, tx, transmission_id)
-    return not signed or _arrived_by(signed, ended)
+    return not signed or _arrived_by(signed)
 
 
-def has_arrived_perhaps(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
+def has_arrived_perhaps(runtime: Runtime, tx: Transaction, transmission_id: UUID, ended: int | None = None) -> bool:
     """Whether signed entries say that the License Server may have a payload.
 
     If they say nothing, or one of them may be missing, it is unknown. What a version without a ledger attempted is not
-    signed: of that, its rows decide.
+    signed: of that, its rows decide. So they do of the attempt with the number ``ended``, whose outcome is recorded
+    now: the ledger does not have it yet.
     """
     signed = all_claims(runtime, tx, transmission_id)
     old = {number for said in signed if said["kind"] == Kind.MIGRATED for number in said.get("attempts", ())}
-    attempts = [it for it in tx.transmissions.attempts(transmission_id) if it.number in old] if old else []
-    return _arrived_by(signed) or not nothing_can_have_arrived(attempts)
+    unsigned = old if ended is None else {*old, ended}
+    attempts = [it for it in tx.transmissions.attempts(transmission_id) if it.number in unsigned] if unsigned else []
+    return _arrived_by(signed, ended) or not nothing_can_have_arrived(attempts)
 
 
 def _arrived_by(signed: Sequence[Mapping[str, Any]], ended: int | None = None) -> bool:

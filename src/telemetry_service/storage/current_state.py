@@ -20,8 +20,10 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    type_coerce,
 )
 from sqlalchemy.exc import MultipleResultsFound
+from sqlalchemy.types import NULLTYPE
 
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.errors import RowUnreadableError
@@ -91,7 +93,7 @@ _FIRST_TICK_SINCE = (
 _VERDICT = cast(_VERIFICATION.c.sealed, LargeBinary).label("verdict")
 """Bytes, even if someone has put a text there: on SQLite, a column may hold anything."""
 _SETTINGS_ENTRY = (
-    select(cast(_LEDGER.c.line, LargeBinary))
+    select(type_coerce(_LEDGER.c.line, NULLTYPE))  # PostgreSQL makes no bytes of any text.
     .where(_LEDGER.c.kind.in_([kind.value for kind in OF_SETTINGS]))
     .order_by(_LEDGER.c.seq.desc())
     .limit(1)
@@ -156,8 +158,8 @@ class CurrentState:
     """What sealed values are bound to."""
     stamped: tuple[Stamped, ...]
     """The rows among these that have stamps."""
-    settings_entry: bytes | None
-    """The ledger's latest entry about the settings, as its index has it."""
+    settings_entry: object
+    """The ledger's latest entry about the settings, as its index has it; on SQLite, it may be anything."""
     unreadable: tuple[str, ...] = ()
     """The columns, with their tables, that hold what this service never writes."""
 

@@ -10,7 +10,13 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from telemetry_service.domain.errors import LedgerBusyError, StorageBusyError
+from telemetry_service.domain.errors import (
+    LedgerBusyError,
+    RowNumbersUsedUpError,
+    StorageBusyError,
+    StorageFullError,
+    TelemetryError,
+)
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.announced_schemas import AnnouncedSchemaStore
@@ -43,7 +49,7 @@ from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
 from telemetry_service.storage.source import SourceStore
 from telemetry_service.storage.source_bouncers import SourceBouncerStore
-from telemetry_service.storage.space import SpaceStore, check_space, free_bytes
+from telemetry_service.storage.space import SpaceStore, check_space, free_bytes, numbers_used_up
 from telemetry_service.storage.sqlite import READ_ONLY
 from telemetry_service.storage.stamps import Stamper, StampStore
 from telemetry_service.storage.transmissions import TransmissionStore
@@ -136,6 +142,7 @@ class Database:
         """
         with (
             self._watch.watching(writing=True),
+            self._full_exactly(),
             translated(),
             transaction_deadline() as deadline,
             self._one_writer(deadline),
@@ -246,6 +253,26 @@ class Database:
                 connection.execution_options(**options)
                 open_things.enter_context(connection.begin())
             yield connection
+
+    @contextmanager
+    def _full_exactly(self) -> Iterator[None]:
+        """Say it if not the disk is full, but the numbers of rows are used up: SQLite has one code for both."""
+        try:
+            yield
+        except StorageFullError:
+            if self._embedded and self._numbers_are_used_up():
+                raise RowNumbersUsedUpError from None
+            raise
+
+    def _numbers_are_used_up(self) -> bool:
+        with (
+            suppress(TelemetryError),
+            translated(),
+            transaction_deadline() as deadline,
+            self._begun(deadline, self._reading) as connection,
+        ):
+            return numbers_used_up(connection)
+        return False
 
     @contextmanager
     def _one_writer(self, deadline: Deadline) -> Iterator[None]:

@@ -76,7 +76,12 @@ class InstallationStore:
         self._connection.execute(update(Installation).values(connection_digest=digest))
 
     def restored_at(self) -> datetime | None:
-        """Return when this was noticed to be a restored copy; None if that is settled."""
+        """Return when this was noticed to be a restored copy; None if that is settled.
+
+        Raises:
+            NotVerifiedYetError: someone has changed the row since this transaction has compared it with its stamp.
+        """
+        self._stamps.confirm_now(STAMPED)
         return self._connection.execute(select(Installation.restored_at)).scalar()
 
     def restored(self, at: datetime | None) -> None:

@@ -25,8 +25,10 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
     update,
 )
+from sqlalchemy.types import NULLTYPE
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
@@ -47,6 +49,7 @@ from telemetry_service.domain.ledger import (
     Value,
     claims_of,
     digest_of,
+    written_at,
 )
 from telemetry_service.storage import upsert
 from telemetry_service.storage.days import within
@@ -190,6 +193,11 @@ _HEAD_AND_KEY = select(
     HeadRow.seq,
     HeadRow.sha256,
     HeadRow.at,
+    select(type_coerce(LineRow.line, NULLTYPE))
+    .where(LineRow.seq == HeadRow.seq)
+    .correlate(HeadRow)
+    .scalar_subquery()
+    .label("line"),
     HeadRow.key_id,
     _SEALED,
     INSTALLATION,
@@ -457,7 +465,8 @@ class _Writer:
         self._salter = Salter()
         self.written: list[Head] = []
         head = self._readable_head()
-        self._seq, self._prev, self._at = head.seq, head.sha256, head.at
+        self._seq, self._prev = head.seq, head.sha256
+        self._at = written_at(head.line, head.sha256) or head.at
         self._key_id: str | None = head.key_id
         self._sealed: bytes | None = head.sealed
         self._installation: UUID = head.installation or NOWHERE

@@ -68,7 +68,8 @@ class LedgerPendingStore:
     """One row for each kind, actor, and what it was about.
 
     Anyone who adds a row must not make a repetition of the first: a row says that there was one only if it has the mark
-    of this service, and for an hour, so that no older one can be put back for that.
+    of this service, and for an hour, so that no older one can be put back for that. A row with the mark that was just
+    made is the first, whatever number a trigger has given it.
     """
 
     def __init__(self, connection: Connection, marker: Marker | None) -> None:
@@ -168,9 +169,7 @@ class LedgerPendingStore:
         said: Mapping[str, object] | None = None,
     ) -> int | None:
         """Return the count, or 0 after the hour; None if the row is not ours."""
-        who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
-        if self._marker is not None:
-            who["mark"] = self._marker.stamp(_NAME, _content(kind.value, _key(actor), about, now)).hex()
+        who = self._who(now, actor, kind, about)
         new = insert(self._connection, PendingRow).values(
             kind=kind.value, actor=_key(actor), about=about, who=who, said=said, times=first, since=now, until=now
         )
@@ -181,22 +180,37 @@ class LedgerPendingStore:
         row = next(iter(readable_rows(self._connection.execute(counted.returning(*_MARKED)))), None)
         if row is None or not self._is_ours(row):
             return None
+        if self._marker is not None and _mark_in(row.who) == _mark_in(who):
+            return first
         return 0 if _is_over(row, now) else filled([row.times], (PendingRow.times,))[0]
+
+    def _who(self, now: datetime, actor: Actor, kind: Kind, about: str) -> dict[str, str | None]:
+        who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
+        if self._marker is None:
+            return who
+        return {**who, "mark": self._marker.stamp(_NAME, _content(kind.value, _key(actor), about, now)).hex()}
 
     def _is_ours(self, row: Row[Any]) -> bool:
         if self._marker is None:
             return True
         try:
-            mark = bytes.fromhex(row.who["mark"])
+            mark = _mark_in(row.who)
             content = _content(row.kind, row.actor, row.about, row.since)
         except (ValueError, KeyError, TypeError, AttributeError):
             return False
         return self._marker.is_stamped(_NAME, content, mark)
 
 
+def _mark_in(who: Mapping[str, Any]) -> bytes:
+    return bytes.fromhex(who["mark"])
+
+
 def _is_over(row: Row[Any], now: datetime) -> bool:
-    """Whether the hour of a row is over: it becomes an entry at the next waking, or someone has put it back."""
-    return bool(row.since < now - COUNTED_FOR)
+    """Whether it is not the hour of a row: it becomes an entry at the next waking, or someone has put it back.
+
+    One that begins later was begun before the clock was set back, and would otherwise be one for all that time.
+    """
+    return not now - COUNTED_FOR <= row.since <= now + COUNTED_FOR
 
 
 def _content(kind: str, actor: str, about: str, since: datetime) -> bytes:

@@ -37,14 +37,15 @@ class LicenseStore:
         """Change the members in ``reported``. If nothing was known before, take the others from ``unknown``.
 
         Repeating a report changes nothing, not even its source; then this returns None. So it does for an update that
-        is older than the stored one: ``as_of`` is when it was signed, and None stands for now.
+        is older than the stored one: ``as_of`` is when it was signed, and None stands for now. But if someone else has
+        changed the row, it is written in any case: they could put back what it was.
         """
         before = self._before()
         if as_of is not None and self._is_older(as_of, now):
             return None
         old = unknown if before is None else before.values
         new = old.model_copy(update=dict(reported))
-        if before is not None and old == new:
+        if before is not None and old == new and not self._stamps.doubts(LICENSE):
             self._connection.execute(update(Row).values(as_of=as_of or now))
             return None
         trace = {"source": source, "updated_at": now, "as_of": as_of or now}

@@ -10,6 +10,8 @@ from telemetry_service.domain.errors import StorageFullError
 LEAST_BYTES = 1024 * 1024
 """Roughly what the largest call takes, including SQLite's journal."""
 
+_LARGEST = 2**63 - 1
+
 
 class SpaceStore:
     """How much space the database takes."""
@@ -35,6 +37,11 @@ def free_bytes(file: Path) -> int | None:
     # root may use the space reserved for root.
     blocks = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
     return blocks * disk.f_frsize if disk.f_blocks else None
+
+
+def numbers_used_up(connection: Connection) -> bool:
+    """Whether a row of SQLite has the largest number, so that no other can follow it."""
+    return bool(connection.scalar(text("SELECT max(seq) FROM sqlite_sequence")) == _LARGEST)
 
 
 def check_space(file: Path) -> None:

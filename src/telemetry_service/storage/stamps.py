@@ -71,7 +71,9 @@ OVERLAP = "api_key_overlap"
 
 OFF = "telemetry_off"
 """Nor has what entries repeat by this name: that telemetry is off since, until it is said to be gone."""
-WITHOUT_ROW = frozenset({OVERLAP, OFF})
+DEPLOYED = "deployment"
+"""And a digest of what the deployment has set last, so that no one can hide the latest entry about it from a start."""
+WITHOUT_ROW = frozenset({OVERLAP, OFF, DEPLOYED})
 
 
 def number_of(stamp: bytes) -> str:
@@ -109,6 +111,10 @@ class StampedTable:
         said["installation"] = str(row["installation"])  # A row of another database does not fit here.
         key = None if self.key is None else str(said.get(self.key))
         return Stamped(self.row, self.name_of(key), json.dumps(said, sort_keys=True).encode(), row[columns["stamp"]])
+
+    def is_named(self, name: str) -> bool:
+        """Whether one of its rows has this name."""
+        return name.partition(" ")[0] == self.row.value
 
     def name_of(self, key: str | None) -> str:
         """Return the name of a row."""
@@ -179,6 +185,22 @@ class StampStore:
             return
         if (None if found is None else found.content) != self._relied_on.get(name):
             raise NotVerifiedYetError
+
+    def confirm_now(self, of: StampedTable) -> None:
+        """Read the only row of a table, and do the same, if this transaction relies on it."""
+        if self._relies_on_all or of.row.value in self._relied_on:
+            self.confirm(of, next(iter(self._readable(of)), None))
+
+    def doubts(self, of: StampedTable) -> bool:
+        """Whether someone else has changed the only row of a table, as far as this transaction knows.
+
+        Then it may be another one a moment later, whatever it says now.
+        """
+        return of.row.value in self._distrusted or not all(map(self._is_intact, self._readable(of)))
+
+    def void(self, of: StampedTable) -> None:
+        """Let neither the only row of a table fit any longer nor one from before, until a person approves it."""
+        self._say_another([of.row.value], {it.name: it.number for it in self._readable(of)})
 
     def rows(self, of: StampedTable, key: str | None = None) -> Iterator[Stamped]:
         """Yield the rows of a table, or the one with a key."""

@@ -12,6 +12,7 @@ from telemetry_service.domain.errors import (
     ExtensionCodesFullError,
     PeriodFullError,
     RegistryFullError,
+    RowNumbersUsedUpError,
     TelemetryError,
     TooManyBouncersError,
     UsageRefusedError,
@@ -29,12 +30,14 @@ from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import Recorder, record
+from tests.pipeline.test_rows_put_back import write
 from tests.support.actors import ADMIN, OPS
 from tests.support.databases import ON_BOTH
 from tests.support.reckoning import reckon
 from tests.support.site import Site, record_call, usage
 
 REPLICAS = 4
+LARGEST = 2**63 - 1
 
 
 def bounded(runtime: Runtime, most: int) -> Runtime:
@@ -220,3 +223,13 @@ def test_no_more_codes_wait_than_ten_payloads_carry(site: Site) -> None:
         site.redeem("one-more")
     send_now(site.runtime, ADMIN, None)
     assert site.redeem("one-more")
+
+
+def test_where_someone_has_used_up_the_numbers_of_rows_no_full_disk_is_blamed(site: Site) -> None:
+    site.report(usage())
+    numbers = "UPDATE sqlite_sequence SET seq = :most WHERE name = 'reporting_periods'"
+    write(site, numbers, most=LARGEST)
+    with pytest.raises(RowNumbersUsedUpError):
+        send_now(site.runtime, ADMIN, None)
+    write(site, numbers, most=1)
+    send_now(site.runtime, ADMIN, None)

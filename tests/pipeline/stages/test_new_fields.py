@@ -41,8 +41,9 @@ PRESENT = current_schema()
 FEWER = altered(remove(NEW))
 """The schema of a version without that field."""
 NARROWER = altered(change("total_events", maximum=1_000_000))
+FEWER_AND_NARROWER = altered(remove(NEW), change("total_events", maximum=1_000_000))
 REWORDED = altered(reword)
-EVERY = {schema.sha256: schema for schema in (*published(), FEWER, NARROWER, REWORDED)}
+EVERY = {schema.sha256: schema for schema in (*published(), FEWER, NARROWER, FEWER_AND_NARROWER, REWORDED)}
 MUST_BE_APPROVED = ReleasePolicy(approve_fields=True)
 
 
@@ -286,6 +287,22 @@ def test_a_widened_field_waits_and_going_back_does_not(site: Site) -> None:
     assert send(site).state is State.AWAITING_RELEASE
     upgrade(site, NARROWER)
     assert send(site).state is State.SUCCESS
+
+
+@pytest.mark.parametrize("hides", [f"DELETE FROM {ANNOUNCED}", f"UPDATE {ANNOUNCED} SET settled_at = NULL"])  # noqa: S608 - our own
+def test_a_field_that_comes_back_waits_although_the_schema_without_it_is_hidden_at_the_start(
+    site: Site, hides: str
+) -> None:
+    upgrade(site, PRESENT, ReleasePolicy(notice=timedelta(hours=1)))
+    site.clock.advance(hours=1)
+    send(site)
+    upgrade(site, FEWER_AND_NARROWER)
+    assert send(site).state is State.SUCCESS
+    the_one = f"WHERE schema_sha256 = '{FEWER_AND_NARROWER.sha256}'"
+    write(site, f"CREATE TABLE kept AS SELECT * FROM {ANNOUNCED} {the_one}", f"{hides} {the_one}")  # noqa: S608 - our own
+    upgrade(site, NARROWER)
+    write(site, f"DELETE FROM {ANNOUNCED} {the_one}", f"INSERT INTO {ANNOUNCED} SELECT * FROM kept")  # noqa: S608 - our own
+    assert send(site).state is State.AWAITING_RELEASE
 
 
 def test_an_upgrade_of_a_version_that_still_waits_is_compared_with_what_was_settled(site: Site) -> None:

@@ -21,6 +21,7 @@ from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.reference.receipts import ReceiptSigner, load_signer
 from tests.pipeline.stages.test_license_update import NEWS, accept_and_sign
+from tests.pipeline.test_rows_put_back import prepared, write
 from tests.support import faults
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
@@ -29,6 +30,7 @@ from tests.support.license_server import LicenseServer
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
+from tests.support.tampering import LOGS
 
 WHY = "Support confirmed that they have it"
 
@@ -135,6 +137,13 @@ def test_only_what_waits_for_a_receipt_is_accepted_without_one(site: Site, pinne
     accepted = send(site).transmission.transmission_id
     with pytest.raises(ReceiptNotMissingError):
         accept_without_receipt(site.runtime, accepted, ADMIN, WHY)
+
+
+def test_what_only_its_row_calls_waiting_for_a_receipt_is_not_accepted_without_one(site: Site) -> None:
+    never_sent = prepared(site)
+    write(site, f"UPDATE {LOGS} SET state = 'held', cause = 'receipt_missing', next_attempt_at = NULL")  # noqa: S608 - ours
+    with pytest.raises(ReceiptNotMissingError):
+        accept_without_receipt(site.runtime, never_sent, ADMIN, WHY)
 
 
 def test_what_waits_for_its_receipt_cannot_be_withdrawn_and_still_counts_as_waiting(site: Site) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.errors import StorageFullError
+from telemetry_service.domain.errors import PurgeNotKeptError, StorageFullError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import HistoryFilter, State
 from telemetry_service.log.events import Event as LogEvent
@@ -25,6 +25,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import STEP_ROWS, purge, purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
+from tests.pipeline.test_rows_put_back import write
 from tests.support.actors import ADMIN, OPS
 from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
@@ -306,6 +307,17 @@ def test_a_purge_is_noted_with_the_number_of_rows(site: Site) -> None:
     cutoff = rfc3339(site.clock.now() - timedelta(days=30))
     assert (latest.kind, latest.actor) == (Kind.PURGED, "schedule")
     assert latest.details == {"rows": deleted, "accepted_before": cutoff}
+
+
+def test_a_purge_whose_deletions_a_trigger_swallows_says_so(site: Site) -> None:
+    site.tick()
+    site.clock.advance(days=31)
+    swallows = "BEFORE DELETE ON telemetry_transmission_logs BEGIN SELECT RAISE(IGNORE); END"
+    write(site, f"CREATE TRIGGER swallows {swallows}")
+    with pytest.raises(PurgeNotKeptError):
+        purge(site.runtime)
+    write(site, "DROP TRIGGER swallows")
+    assert purge(site.runtime) > 0
 
 
 def write_more_than_a_step_has(site: Site) -> None:

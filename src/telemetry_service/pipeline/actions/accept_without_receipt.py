@@ -6,7 +6,7 @@ from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import AttemptUnderWayError, ReceiptNotMissingError
 from telemetry_service.domain.ledger import Kind, Salted, Value
-from telemetry_service.domain.transmissions import State
+from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.actions.release import check_reason, locked
@@ -14,7 +14,9 @@ from telemetry_service.pipeline.claims import signed_claims
 from telemetry_service.pipeline.prepared import accepted_without_receipt, says_accepted
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_state import signed_state
 from telemetry_service.pipeline.snapshot import open_snapshot
+from telemetry_service.storage.database import Transaction
 
 
 def accept_without_receipt(runtime: Runtime, transmission_id: UUID, actor: Actor, reason: str) -> TransmissionDetail:
@@ -33,8 +35,7 @@ def accept_without_receipt(runtime: Runtime, transmission_id: UUID, actor: Actor
         transmission = locked(tx, transmission_id)
         if transmission.in_flight(now):
             raise AttemptUnderWayError
-        known = says_accepted(signed_claims(runtime, tx, transmission_id))  # Whatever someone has made of its row.
-        waits = (transmission.state, transmission.cause) == (State.HELD, Cause.RECEIPT_MISSING) and not known
+        waits = _waits(runtime, tx, transmission)
         if waits:
             tx.transmissions.accept(transmission_id, {"accepted_at": now})
             tx.extension_codes.accepted(transmission_id, now)
@@ -46,3 +47,12 @@ def accept_without_receipt(runtime: Runtime, transmission_id: UUID, actor: Actor
         log_event(Event.ACCEPTED_WITHOUT_RECEIPT, transmission_id=transmission_id, actor=actor.label)
     with open_snapshot(runtime) as snapshot:
         return read_transmission(snapshot, transmission_id)
+
+
+def _waits(runtime: Runtime, tx: Transaction, transmission: Transmission) -> bool:
+    """Whether it waits for a receipt by its row and its entries: someone may have changed the row."""
+    signed = signed_claims(runtime, tx, transmission.transmission_id)
+    said, waiting = signed_state(signed), (State.HELD, Cause.RECEIPT_MISSING)
+    if said is None or says_accepted(signed):
+        return False
+    return (transmission.state, transmission.cause) == (said.state, said.cause) == waiting

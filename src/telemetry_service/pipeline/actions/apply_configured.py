@@ -24,10 +24,13 @@ from telemetry_service.pipeline.api_key import holds
 from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.stamps import CONFIGURATION
 
 
 def apply_configured(runtime: Runtime, configured: Configured) -> None:
     """Save it, unless it is saved already: then nothing is written. Safe in any number of replicas at once.
+
+    If someone else has changed the row, there is an entry in any case, so that they cannot put back what it was.
 
     Raises:
         RowUnreadableError: the configuration cannot be read, so only a person can replace it.
@@ -38,10 +41,13 @@ def apply_configured(runtime: Runtime, configured: Configured) -> None:
         stored = tx.configuration.get(lock=True)
         api_key = _other_key(runtime, tx, configured)
         after = configured.values.applied_to(stored.values)
-        if api_key is None and after == stored.values:
-            return
         distrust_older(runtime, tx)
-        changes = _save(runtime, tx, stored.values, after, now)
+        doubted = bool(configured.locked) and tx.stamps.doubts(CONFIGURATION)
+        if api_key is None and after == stored.values and not doubted:
+            return
+        if doubted:
+            tx.stamps.void(CONFIGURATION)  # What is right now may have been otherwise, and be put back.
+        changes = _save(runtime, tx, stored.values, after, now, said_again=doubted)
         if api_key is not None:
             replace_api_key(runtime, tx, api_key, now, DEPLOYMENT, overlap=True)
     if api_key is not None:
@@ -64,10 +70,16 @@ def _other_key(runtime: Runtime, tx: Transaction, configured: Configured) -> str
 
 
 def _save(
-    runtime: Runtime, tx: Transaction, before: Configuration, after: Configuration, now: datetime
+    runtime: Runtime,
+    tx: Transaction,
+    before: Configuration,
+    after: Configuration,
+    now: datetime,
+    *,
+    said_again: bool,
 ) -> dict[str, str]:
     changes = changes_between(before, after)
-    if changes:
+    if changes or said_again:
         write_settings(runtime, tx, before, after, now)
         if after.anonymize_pii and not before.anonymize_pii:
             anonymize_waiting(runtime, tx, DEPLOYMENT)

@@ -91,7 +91,8 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
         write_settings(runtime, tx, before.values, values, now, approves)
         if api_key is not None:
             _check_key(runtime, tx, api_key)
-            replaced = replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
+            # The key that someone has put into the row may be one that was destroyed, so it does not overlap.
+            replaced = replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap and not changed)
         elif values.anonymize_pii and (changed or not before.values.anonymize_pii):
             anonymize_waiting(runtime, tx, actor)
         changes = changes_between(before.values if replaced_rows is None else None, values)
@@ -144,7 +145,8 @@ def set_api_key(
     """Save a new API key. Payloads held for the old key are tried at once.
 
     With ``overlap``, the old key is still tried where the new one is not accepted yet, for a day at most; without, it
-    is destroyed now. Saving the present key again makes no new version and is no entry.
+    is destroyed now. Saving the present key again makes no new version and is no entry, unless someone else has changed
+    its row.
 
     Raises:
         StaleConfigurationError: the configuration is no longer a version that the caller has seen.

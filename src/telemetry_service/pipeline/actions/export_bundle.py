@@ -18,6 +18,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.anonymize import CustomerNamedError, anonymize, refuse_customer
 from telemetry_service.pipeline.stages.claim import completed, export, refuse_payload
 from telemetry_service.storage.ledger_sweep import readable
 
@@ -53,8 +54,19 @@ class _Export:
     actor: Actor
     refused: dict[UUID, _Refused] = field(default_factory=dict)
     """The transmissions whose stored payload must not leave."""
+    named: set[UUID] = field(default_factory=set)
+    """Those whose payload has the customer ID, although anonymization is on."""
 
     def run(self) -> Bundle | None:
+        """Export. First, prepare again what has the customer ID as plain text; what still has it then is left out."""
+        try:
+            return self._run()
+        except CustomerNamedError:
+            for transmission_id in self.named:
+                anonymize(self.runtime, transmission_id)
+        return self._run(again=True)
+
+    def _run(self, *, again: bool = False) -> Bundle | None:
         """Export in one transaction, so that no file exists that the ledger does not know."""
         now = self.runtime.clock.now()
         with self.runtime.database.write() as tx:
@@ -62,6 +74,8 @@ class _Export:
             _check(snapshot)
             chosen = tx.transmissions.to_export(now, MOST)
             exported = tuple(it for known in chosen if (it := self._export(snapshot, known)))
+            if self.named and not again:
+                raise CustomerNamedError
             if not exported:
                 return None
             left = tx.transmissions.count_to_export() - len(chosen)
@@ -77,8 +91,13 @@ class _Export:
             return None  # Someone has written into its row; the history says so.
         try:
             payload = completed(runtime, tx, before, now)
+            if snapshot.configuration.values.anonymize_pii:
+                refuse_customer(runtime, tx, transmission_id, payload.payload)
         except (PayloadChangedError, PayloadContradictionError) as error:
             self.refused[transmission_id] = error
+            return None
+        except CustomerNamedError:
+            self.named.add(transmission_id)
             return None
         except PayloadSchemaUnknownError:
             return None  # A replica of the newer version exports it.

@@ -24,6 +24,8 @@ from telemetry_service.domain.transmissions import Attempt, State, state_after
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.actions.put_back import put_back_accepted
+from telemetry_service.pipeline.claims import signed_claims
+from telemetry_service.pipeline.prepared import says_accepted
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
@@ -151,8 +153,8 @@ class _Import:
         if put_back_accepted(self._snapshot.runtime, tx, transmission_id, self._actor):
             return False
         columns = {"accepted_at": now, "response_code": None, "receipt": token, "last_duration_ms": None}
-        if not tx.transmissions.accept(transmission_id, columns):
-            return False
+        if not tx.transmissions.accept(transmission_id, columns) and self._has_ended(transmission_id):
+            return False  # Someone may have written into its row that it had ended, and could take that back.
         tx.extension_codes.accepted(transmission_id, now)
         ended = {"finished_at": now, "state": State.SUCCESS, "cause": None}
         tx.transmissions.finish_attempt(transmission_id, answered.number, ended, answered.body_sha256)
@@ -160,6 +162,10 @@ class _Import:
         said: dict[str, Value] = {"number": answered.number, "state": State.SUCCESS.value, "receipt": token}
         self._note(transmission_id, {**said, **notes_as_said(notes)})
         return True
+
+    def _has_ended(self, transmission_id: UUID) -> bool:
+        signed = signed_claims(self._snapshot.runtime, self._tx, transmission_id)
+        return says_accepted(signed) or any(said["kind"] == Kind.WITHDRAWN for said in signed)
 
     def _refuse(self, transmission_id: UUID, answered: Attempt, token: str, code: str, *, latest: bool) -> None:
         tx, now, outcome = self._tx, self._now, outcome_of_refusal(code)

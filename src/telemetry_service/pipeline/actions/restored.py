@@ -8,12 +8,13 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import DEPLOYMENT, SERVICE, Actor
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.errors import NotRestoredError
 from telemetry_service.domain.ledger import Kind, Value, digest_of
 from telemetry_service.domain.periods import ClosedBy, OpenPeriod
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.changed_rows import distrust_older
+from telemetry_service.pipeline.changed_rows import changed_now, distrust_older
 from telemetry_service.pipeline.head_file import read_head, write_head
 from telemetry_service.pipeline.missing_entries import (
     Known,
@@ -28,6 +29,7 @@ from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import WAITING
 from telemetry_service.storage.ledger import Head, each_line
+from telemetry_service.storage.stamps import INSTALLATION
 
 
 def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = DEPLOYMENT) -> bool:
@@ -39,7 +41,7 @@ def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = 
     heads = _seen(runtime)
     now = runtime.clock.now()
     with runtime.database.read() as tx:
-        known = tx.installation.restored_at() is not None
+        known = _says_held(runtime, tx, anchor)
         missing = missing_entries(runtime, tx, heads)
         lacking = bool(missing) or (anchor is not None and _lacks_anchor(tx, anchor))
     new = missing - runtime.swept.missing
@@ -47,6 +49,13 @@ def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = 
     if new or (lacking and not known):
         hold_restored(runtime, actor, "anchor" if anchor else "head_file", now, missing)
     return known or lacking
+
+
+def _says_held(runtime: Runtime, tx: Transaction, anchor: str | None) -> bool:
+    """Whether a row says that it is held. Only an anchor needs its word: what else is missing is known without it."""
+    if tx.installation.restored_at() is None:
+        return False
+    return anchor is None or ChangedRow.INSTALLATION not in changed_now(runtime, tx)
 
 
 def _seen(runtime: Runtime) -> list[Head]:
@@ -58,13 +67,16 @@ def _seen(runtime: Runtime) -> list[Head]:
 def hold_restored(
     runtime: Runtime, actor: Actor, reason: str, now: datetime, missing: frozenset[str] = frozenset()
 ) -> None:
-    """Hold everything until it is said what was sent since; nothing happens if it is held already."""
+    """Hold everything until it is said what was sent since; nothing happens if it is held already.
+
+    If someone else has changed the row that says so, it is said again: they could take it back.
+    """
     known = Known(missing=missing)
     with runtime.database.write() as tx:
         tx.periods.lock_open()  # One replica at a time: all of them notice the same.
         keep_known(runtime, tx, known)
-        if tx.installation.restored_at() is None:
-            distrust_older(runtime, tx)
+        distrust_older(runtime, tx)
+        if tx.installation.restored_at() is None or tx.stamps.doubts(INSTALLATION):
             tx.installation.restored(now)
             tx.ledger.note(now, actor, Kind.RESTORED, {"reason": reason})
             log_event(Event.DATABASE_RESTORED)

@@ -1,5 +1,7 @@
 """The first steps of a start: the first rows, the ledger, what the deployment sets, the connection."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from telemetry_service import __version__
@@ -12,15 +14,18 @@ from telemetry_service.pipeline.actions.restored import notice_restored
 from telemetry_service.pipeline.actions.rotate_keys import bind_sealed_values
 from telemetry_service.pipeline.actions.take_over import begin, take_over
 from telemetry_service.pipeline.actions.write_settings import LOCKS
-from telemetry_service.pipeline.announcement import announce
+from telemetry_service.pipeline.announcement import announce, say_announced
 from telemetry_service.pipeline.head_file import write_head
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_numbers import known_numbers
 from telemetry_service.pipeline.stages.follow_connection import connection_digest, follow_connection
 from telemetry_service.pipeline.stages.release_due import hold_for_a_person
+from telemetry_service.pipeline.verification import read_verification
+from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.revisions import revisions
-from telemetry_service.storage.stamps import OFF
+from telemetry_service.storage.stamps import DEPLOYED, OFF
 
 
 def start(runtime: Runtime) -> None:
@@ -55,17 +60,33 @@ def create_first_rows(runtime: Runtime) -> None:
 
 
 def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
-    """Write what the deployment decides into the ledger, if it differs from what was last written."""
+    """Write what the deployment decides into the ledger, if it differs from what was last written.
+
+    An entry is found by an index, which someone may have changed, so the entries repeat a digest of it as well.
+    """
     tx.periods.lock_open()  # One replica at a time: all of them say the same.
     deployed = _deployed(runtime)
+    before, digest = _said_digest(runtime, tx), _digest(deployed)
     last = tx.ledger.of_kind(Kind.DEPLOYMENT)
     said = {} if last is None else {**unverified(last.line), LOCKS: _said_locks(tx)}
     other = {name for name, value in deployed.items() if said.get(name) != value}
     switched = OFF in tx.ledger.stamps  # What was said of the switch needs an entry.
-    if other == {LOCKS} and other_settings(runtime, tx) and not switched:
+    hidden = before not in {None, digest}
+    if other == {LOCKS} and other_settings(runtime, tx) and not switched and not hidden:
         return  # The entry about the settings or the key, which comes next, says what is locked.
-    if other or switched:
+    if other or switched or hidden:
+        tx.ledger.stamped(DEPLOYED, digest, before)
+        say_announced(runtime, tx)
         tx.ledger.note(now, DEPLOYMENT, Kind.DEPLOYMENT, deployed)
+
+
+def _said_digest(runtime: Runtime, tx: Transaction) -> str | None:
+    return known_numbers(runtime, tx, read_verification(runtime, tx)).get(DEPLOYED)
+
+
+def _digest(deployed: Mapping[str, Value]) -> str:
+    """Return a digest without what other entries say, too."""
+    return sha256_hex(json.dumps({**deployed, LOCKS: None}, sort_keys=True).encode())
 
 
 def _said_locks(tx: Transaction) -> object:

@@ -26,6 +26,7 @@ from telemetry_service.pipeline.api_key_overlap import (
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.stamps import CONFIGURATION
 
 LOCKS = "locked_settings"
 """The name of the locks in entries."""
@@ -63,8 +64,11 @@ def anonymize_waiting(runtime: Runtime, tx: Transaction, actor: Actor) -> None:
 def replace_api_key(
     runtime: Runtime, tx: Transaction, api_key: str, now: datetime, actor: Actor, *, overlap: bool
 ) -> bool:
-    """Replace the API key; False if it is the present one, which stays as it is."""
-    replaces = not is_stored(runtime, tx, api_key)
+    """Replace the API key; False if it is the present one, which stays as it is.
+
+    If someone else has changed its row, it is replaced in any case: they could put back what it was.
+    """
+    replaces = not is_stored(runtime, tx, api_key) or tx.stamps.doubts(CONFIGURATION)
     before, key = tx.configuration.get().api_key, seal_api_key(runtime, tx, api_key, now)
     old = _overlap(runtime, tx, key.fact.key_id, now) if overlap else None
     if old is None:
@@ -108,7 +112,12 @@ def _run_is_due(tx: Transaction, now: datetime) -> bool:
 
 
 def _overlap(runtime: Runtime, tx: Transaction, new_key_id: str, now: datetime) -> OldApiKey | None:
-    """Keep what the new key replaces. Saving the present key again leaves everything as it is."""
+    """Keep what the new key replaces. Saving the present key again leaves everything as it is.
+
+    What someone else has made of the row is not kept: it may be a key that was destroyed.
+    """
+    if tx.stamps.doubts(CONFIGURATION):
+        return None
     before = tx.configuration.sealed_api_key()
     if before is not None and before.fact.key_id == new_key_id:
         return read_overlap(runtime, tx, now)

@@ -36,6 +36,7 @@ from telemetry_service.pipeline.changed_rows import are_as_stored
 from telemetry_service.pipeline.prepared import Prepared, prepared_of, readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.anonymize import CustomerNamedError, anonymize, refuse_customer
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.identity import key_id
@@ -80,8 +81,12 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         PayloadContradictionError: the stored payload is not valid; nothing is claimed.
         PayloadSchemaUnknownError: a newer version made the payload, and sends it; nothing is claimed.
     """
-    with suppress(NotVerifiedYetError):  # As are_as_stored does.
-        return runtime.database.write_again(lambda tx: _claim(runtime, tx, transmission_id, trigger))
+    with suppress(NotVerifiedYetError, CustomerNamedError):  # The former as are_as_stored does.
+        try:
+            return runtime.database.write_again(lambda tx: _claim(runtime, tx, transmission_id, trigger))
+        except CustomerNamedError:
+            anonymize(runtime, transmission_id)
+            return runtime.database.write_again(lambda tx: _claim(runtime, tx, transmission_id, trigger))
     return None
 
 
@@ -105,6 +110,8 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     assert transmission is not None  # noqa: S101 - it was claimed a statement ago
     earlier = tx.transmissions.attempts(transmission_id)
     payload, ledger = completed(runtime, tx, transmission, now)
+    if configuration.values.anonymize_pii:
+        refuse_customer(runtime, tx, transmission_id, payload)
     encrypt = configuration.values.encrypt_payload
     head = ledger if runtime.receipt_keys else None
     old, present_key_id = read_overlap(runtime, tx, now), key_id(api_key)

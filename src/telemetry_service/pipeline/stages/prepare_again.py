@@ -16,7 +16,7 @@ from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.pipeline.customer import customer_of, is_pseudonym
 from telemetry_service.pipeline.missing_entries import is_held
-from telemetry_service.pipeline.prepared import Prepared, can_have_arrived, prepared_of
+from telemetry_service.pipeline.prepared import Prepared, has_arrived_perhaps, prepared_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.identity import pseudonym
@@ -86,12 +86,12 @@ def prepare_one_again(  # noqa: PLR0913, PLR0917 - the change, by whom, and why
 
 
 def _may_change(runtime: Runtime, tx: Transaction, transmission_id: UUID, reason: Reason, ended: int | None) -> bool:
-    """Whether nothing of it can have arrived.
+    """Whether nothing of it can have arrived, by its entries: someone may have added an attempt to its rows.
 
     If the License Server refuses the customer of exactly these bytes under the present key, it has not accepted them
     before either: it knows the customer's pseudonyms under every key that the customer had.
     """
-    return reason is Reason.REFUSED or not can_have_arrived(runtime, tx, transmission_id, ended)
+    return reason is Reason.REFUSED or not has_arrived_perhaps(runtime, tx, transmission_id, ended)
 
 
 def _is_restored(runtime: Runtime, tx: Transaction, before: Prepared) -> bool:

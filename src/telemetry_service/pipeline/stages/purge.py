@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 
 from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
-from telemetry_service.domain.errors import NotVerifiedYetError
+from telemetry_service.domain.errors import NotVerifiedYetError, PurgeNotKeptError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -101,6 +101,7 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
 
     Raises:
         NotVerifiedYetError: the ledger has to be verified first; nothing was deleted.
+        PurgeNotKeptError: the database did not delete all of it.
     """
     now, began = runtime.clock.now(), perf_counter()
     with runtime.database.read() as tx:
@@ -123,7 +124,17 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
     free_space(runtime)
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
+    _check_deleted(runtime, cutoff)
     return deleted
+
+
+def _check_deleted(runtime: Runtime, cutoff: datetime) -> None:
+    """Look whether anything is left that was to be deleted: a trigger may have kept it."""
+    if runtime.stopping.is_set():
+        return
+    with runtime.database.read() as tx:
+        if tx.retention.count(cutoff, 1):
+            raise PurgeNotKeptError
 
 
 def _redate(runtime: Runtime, redating: Redating, lease: _Lease | None) -> None:

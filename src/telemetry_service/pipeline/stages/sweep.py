@@ -47,6 +47,7 @@ _AFTER_ERROR_SECONDS = 600
 _NAMED = 20
 """Problems that one entry of the ledger names; it has the number of all."""
 
+_HEAD_CHANGED = Problem("head_changed")
 _GROUP = 500
 """Transmissions of the ledger that are looked up at a time."""
 
@@ -144,7 +145,7 @@ def _go_on(runtime: Runtime, last: Verification, just_found: Collection[Problem]
         if round_.go_on(tx):
             return None
     found, runtime.swept.round = round_.finish(), None
-    differs = found is not None and {*found.problems} != {*last.problems}
+    differs = found is not None and {*found.problems} | _repaired(last) != {*last.problems}
     return verify_everything(runtime, just_found) if differs else None
 
 
@@ -153,7 +154,14 @@ def verify_everything(runtime: Runtime, just_found: Collection[Problem] = frozen
     found = examine_everything(runtime, considerate=True)
     if found is None:
         return None
-    return _keep(runtime, replace(found, problems=_sorted({*found.problems, *just_found})))
+    with runtime.database.read() as tx:
+        repaired = _repaired(read_verification(runtime, tx))
+    return _keep(runtime, replace(found, problems=_sorted({*found.problems, *just_found, *repaired})))
+
+
+def _repaired(last: Verification | None) -> set[Problem]:
+    """Return the problem that the entry about it repairs: it stays in the health until a person verifies the ledger."""
+    return set() if last is None else {problem for problem in last.problems if problem == _HEAD_CHANGED}
 
 
 def examine_everything(runtime: Runtime, *, considerate: bool = False) -> Verification | None:
@@ -177,7 +185,8 @@ class Examined:
 def examine_now(runtime: Runtime, anchors: Sequence[str] = (), *, keep: bool) -> Examined | None:
     """Verify everything now, with the entries that ``anchors`` name; None if the process is to stop.
 
-    With ``keep``, the verdict is stored, unless there are anchors: one that is wrong would stay in the verdict.
+    With ``keep``, the verdict is stored, unless there are anchors: one that is wrong would stay in the verdict. It is a
+    person's, so what was repaired before ends with it.
 
     Raises:
         ValueError: an anchor is neither ``HASH`` nor ``SEQ:HASH``.
@@ -272,7 +281,7 @@ class _Complete:
             missing = [*self._missing(tx), *problems_with_rows(self._runtime, tx, self._stamps)]
         problems = [*results.problems, *tables.problems, *missing]
         if not self._ends:
-            problems.append(Problem("head_changed"))
+            problems.append(_HEAD_CHANGED)
         return self._verdict(results, problems, tables.unverified)
 
     def _missing(self, tx: Transaction) -> list[Problem]:
@@ -351,7 +360,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
         tables = TablesCheck(runtime, key_lost=lost)
         tables.these(tx, about)
     if not lines.ends_with(head.seq, head.sha256):
-        problems.append(Problem("head_changed"))
+        problems.append(_HEAD_CHANGED)
     return replace(
         last,
         at=now,
