@@ -2,6 +2,7 @@
 
 import gc
 import os
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.support.compiled import share_compiled
 from tests.support.databases import RunDatabases
 from tests.support.loopback import LoopbackGuard
 from tests.support.memory import memory
+from tests.support.open_files import open_files
 from tests.support.postgres import PostgresServer
 from tests.support.turns import WORKERS_FOR_A_CORE, in_turns
 
@@ -22,6 +24,9 @@ _FOLDER = "telemetry_run_folder"
 
 _GARBAGE_THRESHOLDS = (50_000, 10, 10)
 """Python's own 700 new objects between two searches for garbage take a tenth of the tests' time."""
+
+_LEFT_OPEN = 50
+"""A test has a few dozens of files open, and a process may usually have 1,024."""
 
 # No example has a deadline: how long one takes says something of the machine, not of the service. For the same
 # reason slow generation of examples is no fault.
@@ -82,6 +87,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Take down what the run has put up, in the process that started it."""
     if not hasattr(config, "workerinput"):
         config.stash[_DATABASES].remove()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leaves_little_open() -> Iterator[None]:
+    """Fail the last test of a process in which files or connections are left open, so that a leak is found in time."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # What was garbage until now is no longer open.
+        gc.collect()
+    left = open_files()
+    assert len(left) <= _LEFT_OPEN, left
 
 
 @pytest.fixture(scope="session")

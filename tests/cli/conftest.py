@@ -42,6 +42,7 @@ class CommandLine:
         self._capsys = capsys
         self._monkeypatch = monkeypatch
         self.environment: dict[str, str] = {}
+        self._opened: list[Service] = []
 
     def set(self, **variables: str) -> None:
         self.environment |= variables
@@ -57,15 +58,24 @@ class CommandLine:
         return Ended(int(ended.value.code or 0), written.out, written.err)
 
     def service(self) -> Service:
-        """Open the same service, to look into it."""
-        return open_service(load_settings(self.environment), Options(hash_cost=CHEAP))
+        """Open the same service, to look into it; the test's end closes it."""
+        self._opened.append(open_service(load_settings(self.environment), Options(hash_cost=CHEAP)))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Close the files of every service that was opened."""
+        for service in self._opened:
+            service.runtime.close()
+            service.in_use.end()
 
 
 @pytest.fixture
-def bare(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
+def bare(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[CommandLine]:
     """A command line in an empty folder, for which nothing is set."""
     monkeypatch.chdir(tmp_path)
-    return CommandLine(capsys, monkeypatch)
+    line = CommandLine(capsys, monkeypatch)
+    yield line
+    line.close()
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ def signal_from(moment: str, moments: Sequence[str]) -> None:
     A moment is ``module:function``.
     """
     sent = 0
+    names = {one.rpartition(":")[2].rpartition(".")[2] for one in moments}
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
         nonlocal sent
-        if event != "call":
+        if event != "call" or frame.f_code.co_name not in names:
             return
         now = f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}"
         if now == moment or (sent and now in moments):

@@ -22,8 +22,14 @@ class SharedClock:
         if not path.exists():
             path.write_bytes(_MICROSECONDS.pack((start - _EPOCH) // _MICROSECOND))
         descriptor = os.open(path, os.O_RDWR)
-        self._memory = mmap.mmap(descriptor, _MICROSECONDS.size)
+        self._memory: mmap.mmap | bytearray = mmap.mmap(descriptor, _MICROSECONDS.size)
         os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the file, which the memory keeps open. The clock stands still from now on."""
+        shared, self._memory = self._memory, bytearray(self._memory[:])
+        if isinstance(shared, mmap.mmap):
+            shared.close()
 
     def now(self) -> datetime:
         """Return the moment that the clock shows."""

@@ -11,9 +11,11 @@ from tests.support.site import Replica, Site
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> SharedClock:
+def clock(tmp_path: Path) -> Iterator[SharedClock]:
     """A clock that the test moves."""
-    return SharedClock(tmp_path / "clock")
+    made = SharedClock(tmp_path / "clock")
+    yield made
+    made.close()
 
 
 @pytest.fixture
