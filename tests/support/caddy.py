@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,8 +75,17 @@ class Caddy:
     def _wait(self) -> None:
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
-            with socket.socket() as tried:
-                if self._authority().exists() and tried.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
+            if self._shakes_hands():
+                return
             time.sleep(0.05)
         raise RuntimeError((self.folder / "caddy.log").read_text()[-4_000:])
+
+    def _shakes_hands(self) -> bool:
+        """Whether it has its certificate: it listens before."""
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self._port), timeout=1) as tried,
+            self.context().wrap_socket(tried, server_hostname="localhost"),
+        ):
+            return True
+        return False
