@@ -1,14 +1,21 @@
 """``telemetry-service source``, as an administrator uses it."""
 
+import os
+import pty
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfile
 
 import pytest
 
+from telemetry_service.cli.commands.source import _with_bar
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.pipeline.actions.catch_up import catch_up, plan_catch_up
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.storage.database import Database
 from tests.cli.conftest import CommandLine
+from tests.support.actors import ADMIN
 from tests.support.ledger import entries
 from tests.support.source import AuditTable, other, sqlite_audit_table
 
@@ -36,6 +43,27 @@ def acts(cli: CommandLine) -> list[object]:
     found = [entry.details["act"] for entry in entries(database) if entry.kind is Kind.SOURCE]
     database.close()
     return found
+
+
+def test_a_catch_up_shows_its_progress_on_a_terminal(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sqlite_audit_table(tmp_path)
+    cli.set(TELEMETRY_SOURCE_DATABASE_URL=table.reader_url)
+    table.write(*[other()] * 40)
+    read(cli)
+    service = cli.service()
+    service.runtime.source_reading.share = 1_000  # A step reads 10 rows.
+    plan = plan_catch_up(service.runtime, datetime(2026, 1, 1, tzinfo=UTC))
+    screen, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as shown:
+        monkeypatch.setattr(sys, "stderr", shown)
+        assert _with_bar(catch_up(service.runtime, plan, ADMIN)).counted == 40
+        shown.flush()
+        said = os.read(screen, 65_536).decode()
+    os.close(screen)
+    service.runtime.close()
+    assert [share for share in ("25%", "50%", "75%", "100%") if share in said] == ["25%", "50%", "75%", "100%"], said
 
 
 def test_check_says_how_far_the_source_was_read_and_changes_nothing(cli: CommandLine, audit: AuditTable) -> None:

@@ -1,6 +1,7 @@
 """The folder of spools: torn and damaged files, several processes, restarts, and disks that take nothing."""
 
 import json
+import os
 import time
 import zlib
 from pathlib import Path
@@ -15,8 +16,8 @@ from control_core_telemetry_reporter.options import Options
 from control_core_telemetry_reporter.refused import RefusedFile
 from control_core_telemetry_reporter.report import Report, time_ordered_id
 from control_core_telemetry_reporter.spool import Spool
-from tests.support.fault_server import FaultServer
-from tests.support.faults import reply
+from tests.support.fault_server import FaultServer, Visit
+from tests.support.faults import reply, response
 
 KEY = (BOUNCER, "production")
 
@@ -53,6 +54,36 @@ def test_a_restart_sends_what_was_left_and_leaves_no_file(service: Service, spoo
         assert reporter.flush()
     assert service.counted() == {BOUNCER: (10, 0, 0), "bnc-fixed": (3, 2, 1)}
     assert list(spool.iterdir()) == []
+
+
+def test_what_is_sent_or_set_aside_was_synced_before(
+    server: FaultServer, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure loses what was written and not synced."""
+    synced, arrived, sync = b"", [], os.fsync
+
+    def written() -> bytes:
+        return b"".join(file.read_bytes() for file in sorted(spool.iterdir()))
+
+    def note(descriptor: int) -> None:
+        nonlocal synced
+        sync(descriptor)
+        synced = written()
+
+    def refuse(visit: Visit) -> None:
+        visit.secure()
+        (one,) = json.loads(visit.read_request().body)["reports"]
+        arrived.append((synced == written(), synced.count(one["report_id"].encode())))
+        visit.send(response(422, problem("input-invalid", [{"field": "reports[0].bouncer_id", "problem": "is wrong"}])))
+
+    monkeypatch.setattr(os, "fsync", note)
+    server.mode = refuse
+    with patient(server, spool, durability="machine") as reporter:
+        reporter.count(BOUNCER, "production", **ONE)
+        assert synced == written() != b"", "before count returns"
+        reporter.flush(10)
+    assert arrived == [(True, 2)], "its counts, and that it may have arrived"
+    assert (spool / "refused.jsonl").read_bytes() in synced, "before it is forgotten"
 
 
 def test_a_torn_end_is_cut_off_wherever_it_was_torn(tmp_path: Path) -> None:
