@@ -12,6 +12,7 @@ from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, create_engine
 
@@ -45,6 +46,7 @@ _CONTEXT = get_context("forkserver")
 _LIMITS = ExchangeLimits(deadline=timedelta(seconds=0.7))
 _STEPS = [timedelta(0), timedelta(seconds=30), 2 * LEASE, timedelta(hours=1), timedelta(hours=8), timedelta(hours=-3)]
 _ROUNDS = 60
+Found = TypeVar("Found")
 _RARE = {Failpoint.TICK_OWNED, Failpoint.PURGE_STEP}
 """Failpoints that a short life comes to once at best."""
 
@@ -243,9 +245,10 @@ class Ordeal:
         save_configuration(runtime, values, stored.version, ADMIN)
         for _ in range(_ROUNDS):
             self._clock.advance(hours=7)
-            sweep(runtime)
-            wake(runtime)
-            retry_failed(runtime, ADMIN)
+            # The service does each of them again at its next waking; a busy machine must not end the run.
+            _patiently(lambda: sweep(runtime))
+            _patiently(lambda: wake(runtime))
+            _patiently(lambda: retry_failed(runtime, ADMIN))
             with open_snapshot(runtime) as snapshot:
                 waiting, codes = snapshot.situation.waiting.total, snapshot.tx.extension_codes.waiting()
             if not waiting and not codes:
@@ -285,7 +288,7 @@ class Ordeal:
         )
 
 
-def _patiently(act: Callable[[], Runtime]) -> Runtime:
+def _patiently(act: Callable[[], Found]) -> Found:
     """Try until the database has recovered."""
     for _ in range(20):
         try:
