@@ -128,3 +128,6 @@ def test_a_page_that_the_browser_kept_is_brought_up_to_date_when_it_comes_back(r
     page.goto(ready.tab)
     with page.expect_request("**/live"):
         page.evaluate(comes_back)
+    page.goto(f"{ready.tab}/access")
+    with page.expect_navigation():
+        page.evaluate(comes_back)
