@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from telemetry_service.cli import main
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import Options, Service, open_service, set_up
 from telemetry_service.settings import load_settings
+from telemetry_service.storage.in_use import InUse
 from tests.support.actors import ADMIN
 from tests.support.databases import on_sqlite
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
@@ -42,7 +45,7 @@ class CommandLine:
         self._capsys = capsys
         self._monkeypatch = monkeypatch
         self.environment: dict[str, str] = {}
-        self._opened: list[Service] = []
+        self._opened: list[tuple[ref[Runtime], ref[InUse]]] = []
 
     def set(self, **variables: str) -> None:
         self.environment |= variables
@@ -58,15 +61,18 @@ class CommandLine:
         return Ended(int(ended.value.code or 0), written.out, written.err)
 
     def service(self) -> Service:
-        """Open the same service, to look into it; the test's end closes it."""
-        self._opened.append(open_service(load_settings(self.environment), Options(hash_cost=CHEAP)))
-        return self._opened[-1]
+        """Open the same service, to look into it. It is in use until the test stops it, or has it no longer."""
+        service = open_service(load_settings(self.environment), Options(hash_cost=CHEAP))
+        self._opened.append((ref(service.runtime), ref(service.in_use)))
+        return service
 
     def close(self) -> None:
-        """Close the files of every service that was opened."""
-        for service in self._opened:
-            service.runtime.close()
-            service.in_use.end()
+        """Close the files of each service that was opened and is not even garbage that was searched."""
+        for runtime, in_use in ((opened(), used()) for opened, used in self._opened):
+            if runtime is not None:
+                runtime.close()
+            if in_use is not None:
+                in_use.end()
 
 
 @pytest.fixture
