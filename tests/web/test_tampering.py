@@ -117,7 +117,7 @@ def reader(scopes: str | set[Scope]) -> Scope:
 
 def headers_for(path: str) -> dict[str, str]:
     """Return what only scripts send: without it, the tab itself shows these parts."""
-    return {"HX-Request": "true"} if path in {f"{TAB}/history", f"{TAB}/live"} else {}
+    return {"HX-Request": "true"} if path == f"{TAB}/history" or path.endswith("/live") else {}
 
 
 def fine_for(path: str) -> set[int]:
