@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from telemetry_service import __version__
-from telemetry_service.cli.main import make_cli
+from telemetry_service.cli.command_line import make_cli
 from tests.cli.conftest import CommandLine
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")

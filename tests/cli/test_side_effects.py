@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 import typer
 
-from telemetry_service.cli.main import make_cli
+from telemetry_service.cli.command_line import make_cli
 from telemetry_service.cli.open_service import command_actor
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.ledger import Kind

@@ -20,8 +20,8 @@ from tests.support.program import kept_environment
 
 OURS = "telemetry_service"
 WHILE_IT_STARTS = (
-    f"{OURS}.cli.main:run",
-    f"{OURS}.cli.main:make_cli",
+    f"{OURS}.cli.command_line:run",
+    f"{OURS}.cli.command_line:make_cli",
     f"{OURS}.cli.commands.serve:serve",
     f"{OURS}.settings:load_settings",
     f"{OURS}.cli.listening:listen",

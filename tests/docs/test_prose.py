@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from telemetry_service.app import create_app
-from telemetry_service.cli.main import make_cli
+from telemetry_service.cli.command_line import make_cli
 from telemetry_service.domain.dictionary import field_dictionary
 from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.service import Options

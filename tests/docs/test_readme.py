@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_service.cli.main import make_cli
+from telemetry_service.cli.command_line import make_cli
 from telemetry_service.settings import KNOWN_VARIABLES
 from tests.support.program import Program
 

@@ -27,7 +27,7 @@ def _load_and_run(arguments: Sequence[str] | None) -> None:
         from telemetry_service.cli.loading import pause_collection
 
         pause_collection()
-    from telemetry_service.cli.main import run
+    from telemetry_service.cli.command_line import run
     from telemetry_service.log.silence import silence
 
     if arguments is None:
