@@ -52,3 +52,5 @@ def _names_in(file: Path) -> Iterator[str]:
             case ast.ImportFrom(module=module, names=names):
                 # ``from package.module import module`` is the same mistake.
                 yield from (one.asname or one.name for one in names if (module or "").endswith(f".{one.name}"))
+            case _:
+                continue
