@@ -2,23 +2,28 @@
 
 import csv
 import io
+import re
+from dataclasses import replace
 
 from playwright.sync_api import Browser, Page, expect
 
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.ledger import Kind
 from tests.browser.console import Console, Deployed
 from tests.browser.test_accessibility import LOOKS, check, look
 from tests.browser.test_history import REFUSED, failed_and_sent
 from tests.browser.test_keyboard import tab_to
 from tests.browser.visitor import Look, log_in, picture, visit
+from tests.pipeline.queries.test_who import VERA
 from tests.pipeline.stages.test_new_fields import FEWER, PRESENT, version
 from tests.support import ledger_attacks as by
-from tests.support.actors import OPS
+from tests.support.actors import ISSUER, OPS
 from tests.support.ledger_attacks import Tampering
 from tests.support.license_server import LicenseServer
 from tests.support.shared_clock import SharedClock
 
 KIND, ACTOR = "What", "Who"
+PAULA = replace(VERA, id=f"{ISSUER}|4714", name="Paula Person")
 
 
 def spam(console: Console, times: int) -> None:
@@ -26,6 +31,13 @@ def spam(console: Console, times: int) -> None:
     with console.runtime.database.write() as tx:
         for number in range(times):
             tx.ledger.note(console.runtime.clock.now(), OPS, Kind.EXPORTED, {"of": f"history {number}"})
+
+
+def act(console: Console, *actors: Actor) -> None:
+    """Let people export something, one after the other."""
+    with console.runtime.database.write() as tx:
+        for actor in actors:
+            tx.ledger.note(console.clock.now(), actor, Kind.EXPORTED, {"of": "history"})
 
 
 def test_the_ledger_is_verified_without_javascript(ready: Console, plain: Page) -> None:
@@ -117,6 +129,7 @@ def test_activity_is_an_audit_log_without_javascript(browser: Browser, ready: Co
         expect(rows.first.locator("summary")).to_have_text("Logged in 4 times")
         rows.first.locator("summary").click()
         expect(rows.first.get_by_role("listitem")).to_have_count(4)
+        expect(rows.first.get_by_role("link", name="Only what admin did")).to_have_count(5)
         expect(page.locator("#activity-list")).to_contain_text("Retried 2 failed transmissions")
         page.get_by_label("To (UTC day)").fill("2026-11-03")
         page.get_by_label(KIND, exact=True).select_option(label="Retried a transmission")
@@ -135,6 +148,45 @@ def test_activity_is_an_audit_log_without_javascript(browser: Browser, ready: Co
         page.goto(f"{ready.tab}/activity?kind=login&from=9999-12-31")
         expect(rows).to_have_count(4)
         expect(page.locator("#days-wrong")).to_contain_text("A date is not valid")
+
+
+def test_what_one_person_did_is_found_by_their_name_without_javascript(browser: Browser, ready: Console) -> None:
+    act(ready, VERA, *[PAULA] * 60, VERA)
+    with visit(browser, ready, Look(javascript=False)) as (page, _):
+        page.goto(f"{ready.tab}/activity?kind=exported")
+        rows = page.locator("#activity-list tbody > tr")
+        page.get_by_role("link", name="Only what Vera Viewer did").click()
+        expect(page.locator("#of-person")).to_contain_text("Only what Vera Viewer (entry ")
+        expect(rows).to_have_count(2)
+        assert "Vera" not in page.url
+        assert re.search(r"\?kind=exported&person=\d+$", page.url), page.url
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        exported = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+        assert [(it["kind"], it["actor"]) for it in exported] == [("exported", "Vera Viewer")] * 2
+        assert "Vera" not in download.value.url
+        with page.expect_download() as download:
+            page.get_by_role("link", name="JSON Lines").click()
+        assert len(download.value.path().read_text().splitlines()) == 2
+        page.get_by_label("To (UTC day)").fill("2026-11-02")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator("main")).to_contain_text("No entry matches these filters.")
+        expect(page.locator("#of-person")).to_contain_text("Vera Viewer")
+        page.get_by_role("link", name="Show everyone").click()
+        expect(page.get_by_label("To (UTC day)")).to_have_value("2026-11-02")
+        page.get_by_role("link", name="Clear filters").click()
+        page.get_by_role("link", name="Only what Paula Person did").first.click()
+        seen = page.locator("#activity-list").inner_text()
+        page.get_by_role("link", name="Older").click()
+        expect(rows).to_have_count(10)
+        seen += page.locator("#activity-list").inner_text()
+        assert (seen.count("Paula Person"), "Vera" in seen, "192.0.2.7" in seen) == (60, False, False)
+        page.get_by_label(ACTOR, exact=True).select_option(label="Commands")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator("#of-person")).to_have_count(0)
+        page.goto(f"{ready.tab}/activity?person=999999")
+        expect(page.locator("#of-person")).to_contain_text("There is no entry with this number, so nothing is shown.")
+        expect(rows).to_have_count(0)
 
 
 def test_a_date_that_is_half_typed_stays_in_the_filter_of_the_activity(ready: Console, page: Page) -> None:

@@ -5,14 +5,18 @@ from datetime import timedelta
 from playwright.sync_api import Page, expect
 
 from telemetry_service.domain.phrases import iso, relative
+from telemetry_service.pipeline.actions.erase import erase_persons
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.storage.ledger import Head
 from tests.browser.console import Console
+from tests.browser.test_accessibility import check
 from tests.browser.test_history import failed_and_sent
-from tests.browser.test_ledger import spam
+from tests.browser.test_ledger import act, spam
 from tests.browser.test_live import WITHIN
 from tests.browser.visitor import Faults
+from tests.pipeline.queries.test_who import NAMESAKE, VERA
+from tests.support.actors import CLI
 
 TOP = "it => it.getBoundingClientRect().top"
 NAMELESS = """() => [...document.querySelectorAll("[data-live] :is(a, button, summary, [tabindex])")]
@@ -55,6 +59,27 @@ def test_activity_shows_what_is_new_and_moves_nothing(ready: Console, page: Page
     with page.expect_response("**/activity/live?kind=attempt") as response:
         pass
     assert "Exported" not in response.value.text()
+
+
+def test_what_one_person_does_appears_by_itself_until_they_are_erased(ready: Console, page: Page) -> None:
+    act(ready, VERA)
+    page.goto(f"{ready.tab}/activity")
+    page.get_by_role("link", name="Only what Vera Viewer did").click()
+    page.wait_for_url("**?person=*")
+    page.locator("#filter-from").focus()
+    page.keyboard.type("11")
+    rows = page.locator("#activity-list tbody > tr")
+    expect(rows).to_have_count(1)
+    act(ready, NAMESAKE, VERA)
+    expect(rows).to_have_count(2, timeout=WITHIN)
+    expect(page.locator("#activity-list")).not_to_contain_text("Set a new API key")
+    assert page.evaluate(NAMELESS) == []
+    check(page, "what one person did")
+    erase_persons(ready.runtime, CLI)
+    expect(page.locator("#of-person")).to_contain_text("was erased, so nothing is shown.", timeout=WITHIN)
+    expect(page.locator("main")).not_to_contain_text("Vera")
+    page.get_by_role("link", name="Show everyone").click()
+    expect(page.locator("#activity-list")).to_contain_text("Erased what names persons")
 
 
 def test_proof_shows_a_new_head_and_verdict_beside_what_is_typed(ready: Console, page: Page) -> None:

@@ -19,6 +19,9 @@ class ActorKind(StrEnum):
     """Someone who is not logged in. The name typed at a failed login is never stored: it may be a password."""
 
 
+PERSONAL = frozenset({ActorKind.PERSON, ActorKind.COMMAND})
+"""Those that are people: the ledger has only salted digests of their IDs and names."""
+
 _FIXED_LABELS = {
     ActorKind.COMMAND: "cli",
     ActorKind.SCHEDULE: "schedule",
@@ -43,7 +46,7 @@ class Actor:
     @property
     def personal(self) -> bool:
         """Whether its ID and its name are those of a person, so that the ledger has only their salted digests."""
-        return self.kind in {ActorKind.PERSON, ActorKind.COMMAND}
+        return self.kind in PERSONAL
 
     @property
     def label(self) -> str:

@@ -94,6 +94,18 @@ class LedgerFilter:
     """A kind of actors, or one of them by its ID: ``token`` or ``token tkn_7``."""
     from_day: date | None = None
     to_day: date | None = None
+    person: int | None = None
+    """The number of an entry: only what the person who made it did. No index has persons, so no name is a filter."""
+
+
+class Nobody(StrEnum):
+    """Why the number of an entry leads to no person."""
+
+    NO_ENTRY = "no_entry"
+    UNREADABLE = "unreadable"
+    NO_PERSON = "no_person"
+    ERASED = "erased"
+    CHANGED = "changed"
 
 
 class KeyReason(StrEnum):

@@ -18,6 +18,7 @@ import pytest
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing import verify_ledger
 from tests.support import ledger_attacks as by
+from tests.support.actors import PROVIDED, VIEWER
 from tests.support.connected import connected_service, connection_to
 from tests.support.databases import ON_BOTH
 from tests.support.frozen_clock import FrozenClock
@@ -35,7 +36,7 @@ ENTRIES = "ledger/entries/export"
 @pytest.fixture
 def service(database_url: str, license_server: LicenseServer, clock: FrozenClock) -> Iterator[Running]:
     """A service that has sent once, with a receipt."""
-    with connected_service(database_url, connection_to(license_server), clock) as running:
+    with connected_service(database_url, {**connection_to(license_server), **PROVIDED}, clock) as running:
         send(running, report())
         assert running.call(ADMIN, "POST", "telemetry/send-now").json()["state"] == "success"
         yield running
@@ -131,6 +132,31 @@ def test_entries_are_found_by_day_and_exported_as_csv_and_json_lines(service: Ru
     assert (login["actor_type"], login["actor"], login["source"]) == ("person", "admin", "192.0.2.8")
     assert (rows[0]["kind"], json.loads(rows[0]["details"])["of"]) == ("exported", "activity_with_persons")
     assert "192.0.2.8" not in service.call(READ, "GET", ENTRIES, params={"format": "csv"}).text
+
+
+def test_what_one_person_did_is_only_for_whoever_may_see_persons(service: Running) -> None:
+    for _ in range(2):
+        service.log_in()
+        service.log_in_as(VIEWER)
+    first, second = (it["seq"] for it in named(service) if it["claims"]["actor"]["id"] == "admin")
+    query = {"person": str(second), "kind": "login"}
+    found = service.call(ADMIN, "GET", "ledger", params=query | {"limit": "1"})
+    assert [it["seq"] for it in found.json()["entries"]] == [first]
+    assert "admin" not in found.text, "whose entries they are is asked for, and not who that is"
+    assert found.headers["Link"] == f'<?person={second}&kind=login&limit=1&after={first}>; rel="next"'
+    exported = service.call(ADMIN, "GET", ENTRIES, params=query | {"format": "jsonl"}).text.splitlines()
+    assert [json.loads(line)["seq"] for line in exported] == [second, first]
+    for path, more in (("ledger", {}), (ENTRIES, {"format": "csv"})):
+        for wrong, problem in ((1, "that a person made"), (999_999_999, "must be the number of an entry")):
+            refused = service.call(ADMIN, "GET", path, params={"person": str(wrong), **more})
+            assert fields_in(refused) == ["person"]
+            assert problem in refused.text
+        refused = service.call(READ, "GET", path, params={"person": str(first), **more})
+        assert (refused.status_code, code_in(refused)) == (403, "forbidden"), path
+        service.client.cookies.update(service.log_in_as(VIEWER)[0])
+        refused = service.call(None, "GET", path, params={"person": str(first), **more})
+        service.client.cookies.clear()
+        assert (refused.status_code, code_in(refused)) == (403, "role-missing"), path
 
 
 def test_wrong_filters_are_refused_by_name(service: Running) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from telemetry_service.domain.configuration import API_KEY_FORM, API_KEY_REPEATED, Configuration
 from telemetry_service.domain.connection_check import StepName
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, Nobody
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
 from telemetry_service.domain.phrases import counted, iso, relative, to_come, to_the_minute
@@ -76,6 +76,7 @@ def test_every_number_has_its_unit() -> None:
         (words.ATTEMPT_TRIGGER, AttemptTrigger),
         (words.STEP, StepName),
         (words.ENTRY, Kind),
+        (words.NOBODY, Nobody),
     ],
 )
 def test_every_member_of_a_closed_set_has_its_words(table: dict[object, object], closed_set: type) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from telemetry_service.identity.sessions import Proven
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.tab import paths
 from tests.browser.console import Console, Deployed
 from tests.support.actors import ADMINISTRATOR, PROVIDED, STRANGER, VIEWER
@@ -90,3 +91,14 @@ def _admits_viewers(method: str, path: str) -> bool:
             return allowed == VIEWED
     message = f"no route is known for {method} {path}"
     raise AssertionError(message)
+
+
+def test_a_viewer_sees_what_one_person_did_and_is_offered_no_export_that_would_be_refused(console: Console) -> None:
+    sessions = console.app.state.context.authentication.sessions
+    cookies = {"telemetry_session": sessions.open(Proven(VIEWER, console.clock.now()), STRANGER).token}
+    newest = read_now(console.runtime, lambda snapshot: snapshot.tx.ledger.head()).seq
+    _, text = _offers(console, f"{paths.ACTIVITY}?person={newest}", cookies)
+    assert f"Only what <strong>{VIEWER.name}</strong> (entry {newest}) did" in text
+    assert "Only administrators can export what one person did." in text
+    assert paths.ACTIVITY_EXPORT not in text
+    assert paths.ACTIVITY_EXPORT in _offers(console, paths.ACTIVITY, cookies)[1]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.ledger import Kind, LedgerFilter
 from telemetry_service.pipeline.queries.ledger import LedgerEntry, read_lines
+from telemetry_service.pipeline.queries.who import find_lines
 from telemetry_service.pipeline.runtime import Runtime
 
 _STEP = 500
@@ -26,8 +27,9 @@ def _each(runtime: Runtime, which: LedgerFilter, *, persons: bool) -> Iterator[L
     before: int | None = None
     while True:
         with runtime.database.read() as tx:
-            entries = read_lines(tx, tx.ledger.page(_STEP, before=before, which=which), persons=persons)
+            found = find_lines(tx, _STEP, which, before=before)
+            entries = read_lines(tx, found.lines, persons=persons)
         yield from entries
-        if len(entries) < _STEP:
+        before = entries[-1].seq if len(entries) == _STEP else found.looked_to
+        if before is None:
             return
-        before = entries[-1].seq

@@ -6,6 +6,7 @@ from typing import Any
 
 from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.ledger import Kind, LedgerFilter, resolved, salted_digests
+from telemetry_service.pipeline.queries.who import find_lines
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.ledger_key import fingerprint, unverified
 from telemetry_service.storage.database import Transaction
@@ -66,9 +67,10 @@ def list_entries(
     persons: bool = False,
 ) -> LedgerPage:
     """Return the entries with a number above ``after``; with ``persons``, with what their salted digests stand for."""
-    found = snapshot.tx.ledger.page(limit + 1, after=after, which=which)
-    entries = read_lines(snapshot.tx, found[:limit], persons=persons)
-    return LedgerPage(entries, snapshot.tx.ledger.head(), entries[-1].seq if len(found) > limit else None)
+    found = find_lines(snapshot.tx, limit + 1, which, after=after)
+    entries = read_lines(snapshot.tx, found.lines[:limit], persons=persons)
+    further = entries[-1].seq if len(found.lines) > limit else found.looked_to
+    return LedgerPage(entries, snapshot.tx.ledger.head(), further)
 
 
 def read_lines(

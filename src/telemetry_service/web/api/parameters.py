@@ -101,26 +101,41 @@ class LedgerExportParams(BaseModel):
     ] = False
 
 
-class _LedgerFilters(LedgerExportParams):
+_EntryNumber = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=_WHOLE_MAXIMUM,
+        description="The number of an entry that a person made: only what that person did, as far as the names were not"
+        " erased. Only for the scope `admin`.",
+    ),
+    _only_if_written_as(_WHOLE),
+]
+
+
+class LedgerFilters(LedgerExportParams):
+    """Which entries of the ledger."""
+
     kind: Kind | None = None
     actor: Annotated[str, Field(max_length=80, description="Such as `person`, `token`, or `token <id>`.")] | None = None
+    person: _EntryNumber | None = None
     from_day: Day | None = Field(default=None, alias="from", description="First UTC day, inclusive.")
     to_day: Day | None = Field(default=None, alias="to", description="Last UTC day, inclusive.")
 
     def filter(self) -> LedgerFilter:
         """Return the filter for the ledger."""
         _check_order(self.from_day, self.to_day)
-        return LedgerFilter(self.kind, self.actor, self.from_day, self.to_day)
+        return LedgerFilter(self.kind, self.actor, self.from_day, self.to_day, self.person)
 
 
-class LedgerParams(_LedgerFilters):
+class LedgerParams(LedgerFilters):
     """Which part of the ledger."""
 
     after: Annotated[int, Field(ge=0, le=_WHOLE_MAXIMUM), _only_if_written_as(_WHOLE)] = 0
     limit: Annotated[int, Field(ge=1, le=LEDGER_LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)] = 100
 
 
-class EntriesExportParams(_LedgerFilters):
+class EntriesExportParams(LedgerFilters):
     """Which entries of the ledger to export, and in which format."""
 
     format: Annotated[

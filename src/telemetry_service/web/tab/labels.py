@@ -8,7 +8,7 @@ from typing import Any
 from telemetry_service.domain.actor import ActorKind
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.connection_check import StepName
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, Nobody
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.schedule import Frequency
@@ -231,6 +231,15 @@ ACTOR: dict[ActorKind, str] = {
     ActorKind.STRANGER: "Not logged in",
 }
 """The filter of the activity list."""
+
+NOBODY: dict[Nobody, str] = {
+    Nobody.NO_ENTRY: "There is no entry with this number",
+    Nobody.UNREADABLE: "This entry cannot be read",
+    Nobody.NO_PERSON: "No person made this entry",
+    Nobody.ERASED: "The name of the person who made this entry was erased",
+    Nobody.CHANGED: "Someone has changed the name of the person who made this entry",
+}
+"""Why the activity list cannot be filtered by the person who made an entry."""
 
 _BADGES: dict[type[StrEnum], Mapping[Any, Badge]] = {
     HealthStatus: HEALTH,

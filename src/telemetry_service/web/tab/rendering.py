@@ -23,7 +23,7 @@ from telemetry_service.web.tab.appearance import theme_of
 from telemetry_service.web.tab.assets import assets
 from telemetry_service.web.tab.paths import Links
 from telemetry_service.web.tab.sections import payload
-from telemetry_service.web.tab.sections.activity import details, few, headline, summary
+from telemetry_service.web.tab.sections.activity import details, few, first_people, headline, summary
 from telemetry_service.web.tab.sections.chart import chart
 from telemetry_service.web.tab.sections.next_step import checklist, controls
 from telemetry_service.web.tab.sections.settings import next_dates
@@ -79,6 +79,7 @@ _CONSTANTS: dict[str, Any] = {
     "LOCKED_OFF": LOCKED_OFF,
     "VARIABLES": VARIABLES,
     "MOST_COUNTED": MOST_COUNTED,
+    "NOBODY": labels.NOBODY,
     "RETENTION": labels.RETENTION,
     "SETTING": labels.SETTING,
     "STEP": labels.STEP,
@@ -147,6 +148,7 @@ def _environment() -> Environment:
     environment.filters |= filters.FILTERS | labels.FILTERS | payload.FILTERS
     environment.filters |= {"chart": chart, "next_dates": next_dates}
     environment.filters |= {"details": details, "few": few, "headline": headline, "summary": summary}
+    environment.filters["first_people"] = first_people
     environment.filters |= {"checklist": checklist, "controls": controls}
     environment.globals |= _ABSENT | _CONSTANTS
     environment.globals.update(

@@ -105,6 +105,8 @@ class ActivityQuery:
     kind: Kind | None = None
     actor: str | None = None
     """A kind of actors, or one service token: ``token tkn_7``."""
+    person: int | None = None
+    """The number of an entry: only what the person who made it did. An address never holds a name."""
     days: Days = ANY
     before: int | None = None
     after: int | None = None
@@ -114,6 +116,7 @@ class ActivityQuery:
         values = {
             "kind": self.kind,
             "actor": self.actor,
+            "person": self.person,
             "from": self.days.first,
             "to": self.days.last,
             "before": self.before,
@@ -125,10 +128,19 @@ class ActivityQuery:
         """Return the same filter for another page; without a number, the newest one."""
         return replace(self, before=before, after=after)
 
+    def by(self, entry: Activity) -> Self:
+        """Return the same filter for the service token or the person that made an entry."""
+        token = entry.token and f"token {entry.token}"
+        return replace(self.at(), actor=token, person=None if token else entry.seq)
+
+    def by_everyone(self) -> Self:
+        """Return the same filter for everyone."""
+        return replace(self.at(), actor=None, person=None)
+
     @property
     def filter(self) -> LedgerFilter:
         """The filter of the ledger."""
-        return LedgerFilter(self.kind, self.actor, self.days.first, self.days.last)
+        return LedgerFilter(self.kind, self.actor, self.days.first, self.days.last, self.person)
 
     @property
     def filtered(self) -> bool:
@@ -137,10 +149,15 @@ class ActivityQuery:
 
 
 def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
-    """Return the query in the parameters; what is not valid is left out, but days are shown again as typed."""
+    """Return the query in the parameters; what is not valid is left out, but days are shown again as typed.
+
+    An actor replaces a person, so that the choice in the form is what counts.
+    """
+    actor = _actor(parameters.get("actor", ""))
     return ActivityQuery(
         kind=_member(Kind, parameters.get("kind")),
-        actor=_actor(parameters.get("actor", "")),
+        actor=actor,
+        person=None if actor else _number(parameters.get("person")),
         days=days_of(parameters),
         before=_number(parameters.get("before")),
         after=_number(parameters.get("after")),
@@ -181,6 +198,13 @@ def few(values: Iterable[str | None]) -> str:
     names = list(dict.fromkeys(value for value in values if value))
     more = f" and {counted(len(names) - _FEW, 'other')}" if len(names) > _FEW else ""
     return ", ".join(names[:_FEW]) + more
+
+
+def first_people(row: Sequence[Activity]) -> tuple[list[Activity], str]:
+    """Return the first entries of several that someone else made each, and how many more people there are."""
+    made = list({(it.actor, it.token, it.person): it for it in reversed(row)}.values())[::-1]
+    more = f" and {counted(len(made) - _FEW, 'other')}" if len(made) > _FEW else ""
+    return made[:_FEW], more
 
 
 def _often(times: int) -> str:
