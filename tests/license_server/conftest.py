@@ -23,6 +23,8 @@ TRANSMISSION_ID = UUID("0193b2f6-7a00-7000-8000-000000000001")
 
 SHORT = ExchangeLimits(deadline=timedelta(seconds=0.5))
 """For the faults that only the deadline ends."""
+LONGER = ExchangeLimits(deadline=timedelta(seconds=4))
+"""For those before which something has to arrive, on a loaded machine too."""
 
 
 @pytest.fixture

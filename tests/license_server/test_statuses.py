@@ -8,7 +8,7 @@ import pytest
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.outcome import Accepted, Held, Outcome, Rejected, Retrying
 from telemetry_service.domain.transmissions import cause_of
-from tests.license_server.conftest import SHORT
+from tests.license_server.conftest import LONGER
 from tests.support import faults
 from tests.support.each import each
 from tests.support.fault_server import FaultServer
@@ -69,7 +69,7 @@ def test_a_403_refuses_the_customer_only_if_the_license_server_says_so(
 
 def test_a_403_that_never_ends_is_a_403(server: FaultServer, transmit: Transmit) -> None:
     server.mode = faults.forbid_and_wait
-    assert transmit(SHORT) == Held(Cause.FORBIDDEN, 403)
+    assert transmit(LONGER) == Held(Cause.FORBIDDEN, 403)
 
 
 @each(

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import FrameType
 
 from telemetry_service.cli.new_file import FileRefusedError
+from telemetry_service.storage.database_files import belongs_to_a_database
 from telemetry_service.storage.durable import flush, flush_names
-from telemetry_service.storage.private_files import belongs_to_a_database
 
 
 class FileExistsAlreadyError(FileRefusedError):

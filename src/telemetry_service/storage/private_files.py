@@ -6,9 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-_OF_THE_SERVICE = (".ledger-head", ".in-use")
-_BESIDE = ("", "-wal", "-shm", "-journal", *_OF_THE_SERVICE)
-"""What the names of a database's files end with."""
+from telemetry_service.storage.database_files import BESIDE
 
 _OWNER_ALONE = 0o700
 
@@ -35,20 +33,9 @@ def make_private_file(database_url: str) -> None:
 def open_to_others(database: Path) -> list[Path]:
     """Return the files of a SQLite database that other users may read or write."""
     found = []
-    for beside in _BESIDE:
+    for beside in BESIDE:
         with suppress(OSError):
             file = database.with_name(database.name + beside)
             if file.stat().st_mode & ~_OWNER_ALONE & 0o777:
                 found.append(file)
     return found
-
-
-def belongs_to_a_database(file: Path) -> bool:
-    """Whether this is a SQLite database that the service has used, or a file beside one.
-
-    The settings do not decide: they may be wrong, or those of another installation.
-    """
-    if any(file.with_name(f"{file.name}{suffix}").exists() for suffix in _OF_THE_SERVICE):
-        return True
-    database = next((file.name.removesuffix(suffix) for suffix in _BESIDE[1:] if file.name.endswith(suffix)), "")
-    return bool(database) and file.with_name(database).exists()
