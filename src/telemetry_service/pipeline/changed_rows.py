@@ -8,7 +8,7 @@ from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.verification import Problem, Verification
 from telemetry_service.pipeline.missing_entries import unanswered
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.signed_numbers import signed_numbers
+from telemetry_service.pipeline.signed_numbers import numbers_left, signed_numbers
 from telemetry_service.pipeline.verification import open_verification, read_verification
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.current_state import CurrentState
@@ -39,7 +39,11 @@ def changed_now(runtime: Runtime, tx: Transaction) -> tuple[ChangedRow, ...]:
     try:
         return changed_in(runtime, tx, state)
     except NotVerifiedYetError:
-        return changed_rows(runtime, tx, state, open_verification(runtime, state.verdict, state.installation))
+        verdict = open_verification(runtime, state.verdict, state.installation)
+        found = {*changed_rows(runtime, tx, state, verdict)}
+        with suppress(NotVerifiedYetError):
+            found |= {_row_of(name) for name in _older(runtime, tx, verdict)}
+        return _ordered(found)
 
 
 def changed_in(runtime: Runtime, tx: Transaction, state: CurrentState | None = None) -> tuple[ChangedRow, ...]:
@@ -84,11 +88,15 @@ def distrust_older(runtime: Runtime, tx: Transaction) -> None:
     """
     verdict = read_verification(runtime, tx)
     with suppress(NotVerifiedYetError):  # The sweep finds them.
-        before = signed_numbers(runtime, tx, verdict)
-        present = {stamped.name: stamped.number for stamped in tx.stamps.all()}
-        after = signed_numbers(runtime, tx, verdict)  # Another transaction may have written one of them meanwhile.
-        rows = after.keys() - WITHOUT_ROW
-        tx.stamps.distrust(name for name in rows if not _is_one_of(present.get(name), before.get(name), after[name]))
+        tx.stamps.distrust(_older(runtime, tx, verdict))
+
+
+def _older(runtime: Runtime, tx: Transaction, verdict: Verification | None) -> set[str]:
+    before = numbers_left(runtime, tx, verdict)
+    present = {stamped.name: stamped.number for stamped in tx.stamps.all()}
+    after = numbers_left(runtime, tx, verdict)  # Another transaction may have written one of them meanwhile.
+    rows = after.keys() - WITHOUT_ROW
+    return {name for name in rows if not _is_one_of(present.get(name), before.get(name), after[name])}
 
 
 def _is_one_of(present: str | None, *numbers: str | None) -> bool:
@@ -124,7 +132,11 @@ def _changed(runtime: Runtime, rows: Iterable[Stamped], numbers: Mapping[str, st
     present = {stamped.name: stamped for stamped in rows}
     changed = {stamped.row for stamped in present.values() if not _fits(runtime, stamped, numbers)}
     left = {name for name, number in numbers.items() if not is_gone(number)} - WITHOUT_ROW
-    return changed | {ChangedRow(name.partition(" ")[0]) for name in left - present.keys()}
+    return changed | {_row_of(name) for name in left - present.keys()}
+
+
+def _row_of(name: str) -> ChangedRow:
+    return ChangedRow(name.partition(" ")[0])
 
 
 def _fits(runtime: Runtime, stamped: Stamped, numbers: Mapping[str, str]) -> bool:

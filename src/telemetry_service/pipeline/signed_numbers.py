@@ -6,6 +6,7 @@ written behind a forged one repeats its digest as well.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -37,10 +38,28 @@ def signed_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | No
     return {**latest_numbers(verdict, followed.said), **tx.ledger.stamps}
 
 
-def known_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | None) -> Mapping[str, str]:
-    """Return the same, or what the verdict says until the next sweep can tell."""
-    try:
+def numbers_left(runtime: Runtime, tx: Transaction, verdict: Verification | None) -> dict[str, str]:
+    """Return the same, or what the entries say that are left and that we have signed for their place.
+
+    Someone may have made the end of the ledger wrong for a moment, so that no one can follow it.
+
+    Raises:
+        NotVerifiedYetError: there are too many entries to read them all.
+    """
+    with suppress(NotVerifiedYetError):
         return signed_numbers(runtime, tx, verdict)
+    after, keys = max(0, 0 if verdict is None else verdict.seq - MOST // 2), frozenset(runtime.ledger_keys(tx).items())
+    read = ((it.seq, _read(it.line, keys)) for it in tx.sweep.lines(after, MOST) if isinstance(it.line, str))
+    ours = [said for seq, said in read if said is not None and said.seq == seq]
+    if len(ours) == MOST:
+        raise NotVerifiedYetError
+    return {**latest_numbers(verdict, (it for said in ours for it in said.numbers)), **tx.ledger.stamps}
+
+
+def known_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | None) -> Mapping[str, str]:
+    """Return the same, or what the verdict says if there are too many entries."""
+    try:
+        return numbers_left(runtime, tx, verdict)
     except NotVerifiedYetError:
         return {} if verdict is None else verdict.stamps
 
@@ -88,6 +107,7 @@ def _chained(
 class _Said:
     """What is needed of a line that we have signed."""
 
+    seq: int
     numbers: tuple[SaidNumber, ...]
 
 
@@ -95,4 +115,4 @@ class _Said:
 def _read(line: str, keys: frozenset[tuple[str, bytes]]) -> _Said | None:
     """Read a line; None if none of the keys has signed it. Until the next sweep, every decision reads it again."""
     said = read_line(line, dict(keys))
-    return None if said is None else _Said(said_numbers(said, said["seq"]))
+    return None if said is None else _Said(said["seq"], said_numbers(said, said["seq"]))

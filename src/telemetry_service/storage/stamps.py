@@ -269,7 +269,9 @@ class StampStore:
             self._write(of, stamped, stamp)
             self._relied_on[stamped.name] = stamped.content
             self._ledger.stamped(stamped.name, number_of(stamp), (numbers or {}).get(stamped.name))
-        self._otherwise |= {it.name for it in self.rows(of, key) if self._relied_on.get(it.name) != it.content}
+        # What a trigger has made of a row meanwhile, another could put back, and the row would fit.
+        changed = {it.name for it in self.rows(of, key) if self._relied_on.get(it.name) != it.content}
+        self._void(changed - self._otherwise, numbers or {})
 
     def distrust(self, names: Iterable[str]) -> None:
         """Stamp none of these rows when they are written: someone has put an older one in the place, or removed it."""

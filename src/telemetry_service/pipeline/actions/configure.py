@@ -88,7 +88,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
             check(Snapshot(runtime, tx, now), values)
         changed = changed_now(runtime, tx)
         approves = _approval(runtime, tx, replaced_rows) if changed else None
-        write_settings(runtime, tx, before.values, values, now, approves)
+        write_settings(runtime, tx, before.values, values, now, approves, by_person=True)
         if api_key is not None:
             _check_key(runtime, tx, api_key)
             # The key that someone has put into the row may be one that was destroyed, so it does not overlap.

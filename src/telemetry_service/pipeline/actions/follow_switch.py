@@ -1,9 +1,11 @@
 """Turning telemetry off and on: the counts of a period that was open while it was off are never sent."""
 
+from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 
 from telemetry_service.domain.changed_rows import ChangedRow
+from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import NotVerifiedYetError, RowUnreadableError
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after
@@ -15,25 +17,28 @@ from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.stamps import NUMBER_BYTES, OFF, gone, is_gone
 
 
-def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
+def follow_switch(runtime: Runtime, tx: Transaction, now: datetime, saved: Configuration | None = None) -> None:
     """Make the open period agree with the switch: if it does not, close it without a payload.
 
     What the row of the period says is not enough: someone may have changed it while telemetry was off. So the entry of
     this transaction says that it is off, in the way in which it says numbers of stamps, and the caller writes one.
+    What a person has just ``saved`` counts whatever someone had made of the row before, or makes of it meanwhile.
     """
     configuration = tx.configuration.get(lock=True)
-    if ChangedRow.SETTINGS in changed_now(runtime, tx):
+    if saved is None and ChangedRow.SETTINGS in changed_now(runtime, tx):
         return  # Someone else may have moved the switch. The next save follows it.
+    if saved is not None:
+        configuration = replace(configuration, values=saved)
     enabled = runtime.enabled(configuration)
+    before, was_off = _before(runtime, tx)
+    if enabled == was_off or (not enabled and before is None):
+        tx.ledger.stamped(OFF, gone() if enabled else token_hex(NUMBER_BYTES), before)
     try:
         period = tx.periods.lock_open()
     except RowUnreadableError:
         if enabled:
             raise
         return  # Nothing is sent while telemetry is off, whatever the row says.
-    before, was_off = _before(runtime, tx)
-    if enabled == was_off:
-        tx.ledger.stamped(OFF, gone() if enabled else token_hex(NUMBER_BYTES), before)
     if period.reportable == enabled and not (enabled and was_off):
         return
     closed_by = ClosedBy.SWITCHED_ON if enabled else ClosedBy.SWITCHED_OFF

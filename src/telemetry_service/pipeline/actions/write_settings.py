@@ -32,13 +32,15 @@ LOCKS = "locked_settings"
 """The name of the locks in entries."""
 
 
-def write_settings(
+def write_settings(  # noqa: PLR0913 - the change, and by whom
     runtime: Runtime,
     tx: Transaction,
     before: Configuration,
     after: Configuration,
     now: datetime,
     approves: Before | None = None,
+    *,
+    by_person: bool = False,
 ) -> None:
     """Write the settings, and approve the rows that someone else has changed, if there are any."""
     # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, last exchange.
@@ -46,7 +48,7 @@ def write_settings(
         tx.configuration.save(after, now)
     if approves:
         approve_rows(runtime, tx, now, approves)
-    follow_switch(runtime, tx, now)
+    follow_switch(runtime, tx, now, after if by_person else None)
     # A tick that is already due still runs: it would be lost if the next one replaced it.
     if after.frequency is not before.frequency and not _run_is_due(tx, now):
         tx.schedule.plan(next_run_after(after.frequency, now))
