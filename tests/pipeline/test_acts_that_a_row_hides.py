@@ -11,18 +11,20 @@ from telemetry_service.domain.configured import Configured
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import Tier
+from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.actions.report_facts import report_license
-from telemetry_service.pipeline.actions.restored import hold_restored
+from telemetry_service.pipeline.actions.restored import answer_restored, follow_head, hold_restored
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
 from tests.pipeline.test_rows_in_between import health, kinds, received, wake_for_a_while
-from tests.pipeline.test_rows_put_back import prepared, verified, write
+from tests.pipeline.test_rows_put_back import WHY, prepared, verified, write
 from tests.support.actors import ADMIN, CLI, OPS
 from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site
-from tests.support.tampering import ATTEMPTS, CONFIGURATION, INSTALLATION, LEDGER, LICENSE, LOGS
+from tests.support.tampering import ATTEMPTS, CONFIGURATION, HEAD, INSTALLATION, LEDGER, LICENSE, LOGS
 
 THIRD_KEY = "third-api-key-0123456789abcdef0123"
 OTHER_KEY = "another-api-key-0123456789abcdef01"
@@ -137,3 +139,20 @@ def test_a_start_with_earlier_settings_is_an_entry_although_the_one_before_is_hi
     site.open()
     write(site, f"UPDATE {LEDGER} SET kind = 'deployment' WHERE seq IN (SELECT seq FROM hidden)")
     assert kinds(site).count(Kind.DEPLOYMENT) == 3
+
+
+@ON_BOTH
+def test_a_withdrawn_payload_waits_after_a_restore_although_its_row_was_hidden_at_the_answer(site: Site) -> None:
+    withdrawn = prepared(site)
+    keep(site, HEAD)
+    withdraw(site.runtime, withdrawn, ADMIN, WHY)
+    verified(site)
+    put_back(site, HEAD)
+    write(site, f"DELETE FROM {LEDGER} WHERE kind = 'withdrawn'", ENDED)
+    follow_head(site.runtime)
+    answer_restored(site.runtime, OpenPeriod.UNSENT, ADMIN)
+    write(site, f"{WAITS}, withdrawn_at = NULL, next_attempt_at = created_at")
+    wake_for_a_while(site)
+    assert received(site) == []
+    release(site.runtime, withdrawn, ADMIN, WHY)
+    assert len(received(site)) == 1, "a person has decided"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from telemetry_service.domain.ledger import FIRST_PREV, Kind, digest_of
@@ -52,6 +52,8 @@ class Chain:
     """The end of the ledger, which it was followed to; None if it could not be."""
     as_verified: bool = False
     """Whether the latest line that a verification has seen is there, unless the first one is later."""
+    answered: int = 0
+    """The number of the latest line since the first one by which sending continues after a restore; 0 if none does."""
 
 
 def chain_of(
@@ -95,19 +97,30 @@ def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list
 
     Nothing if one may be missing or is not ours, or if the transmission was erased: then someone has put its row back.
     """
-    return claims_as_verified(runtime, tx, transmission_id)[0]
+    return claims_as_verified(runtime, tx, transmission_id).claims
 
 
-def claims_as_verified(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> tuple[list[Claims], Head | None]:
-    """Return the same, and the end of the chain; None if it lacks the latest line that a verification has seen.
+class VerifiedClaims(NamedTuple):
+    """What all lines about a transmission say, oldest first."""
+
+    claims: list[Claims]
+    end: Head | None
+    """Of the chain; None if it lacks the latest line that a verification has seen.
 
     Then the ledger was replaced, or something shows this query something else than those of the sweep.
     """
+    answered: int
+    """As in ``Chain``."""
+
+
+def claims_as_verified(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> VerifiedClaims:
+    """Return the same as ``all_claims``, with the end of the chain."""
     keys, verdict = runtime.ledger_keys(tx), runtime.swept.verdict or read_verification(runtime, tx)
     chain = chain_of(tx, transmission_id, keys, verdict)
     usable = chain.complete and not chain.erased
     found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if usable else []
-    return found if found and _is_first(found[0]) else [], chain.head if chain.as_verified else None
+    claims = found if found and _is_first(found[0]) else []
+    return VerifiedClaims(claims, chain.head if chain.as_verified else None, chain.answered)
 
 
 def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> Claims | None:
@@ -131,7 +144,7 @@ class _Reader:
         self._ours_since = None if verdict is None else verdict.ours_since
         self._left = dict(known)
         self._last = self._head = _NONE
-        self._complete, self._erased, self._about = True, False, list[StoredLine]()
+        self._complete, self._erased, self._about, self._answered = True, False, list[StoredLine](), 0
         self._met: bool | None = None
 
     @property
@@ -151,6 +164,7 @@ class _Reader:
             self._met = place == self._vouched
         self._complete = self._complete and (self._is_vouched(line.seq) or _is_ours(line.line, self._keys))
         self._erased |= erases_all(said) and _is_ours(line.line, self._keys)  # Even where the chain is broken.
+        self._answered = line.seq if _answers(said) else self._answered
         if self.transmission_id == line.transmission_id or said.get("transmission_id") == str(self.transmission_id):
             self._about.append(line)
         self._last, self._head = place, head
@@ -158,7 +172,8 @@ class _Reader:
     def chain(self) -> Chain:
         """Return what was read."""
         complete = self._complete and not self._left and self._last == self._head != _NONE
-        return Chain(tuple(self._about), complete, self._erased, None if self._head == _NONE else self._head)
+        head = None if self._head == _NONE else self._head
+        return Chain(tuple(self._about), complete, self._erased, head, answered=self._answered)
 
     def _begin(self, seq: int) -> None:
         self._left = {known: head for known, head in self._left.items() if known >= seq}
@@ -177,6 +192,11 @@ def _is_ours(line: str, keys: frozenset[tuple[str, bytes]]) -> bool:
 def erases_all(said: Mapping[str, Any]) -> bool:
     """Whether a line is about an erasure of all transmissions."""
     return said.get("kind") == Kind.ERASED and said.get("of") == "all"
+
+
+def _answers(said: Mapping[str, Any]) -> bool:
+    """Whether sending continues after a restore: a person has said what was sent before it."""
+    return said.get("kind") == Kind.RESTORED and "open_period" in said
 
 
 def _complete(read: Iterable[Claims | None]) -> list[Claims]:

@@ -65,7 +65,8 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         PayloadChangedError: it is not the one that was signed, its signature cannot be verified, it was erased, or the
             ledger lacks an entry since: the missing one may have replaced or withdrawn it.
     """
-    signed, ledger_end = claims_as_verified(runtime, tx, transmission.transmission_id)
+    verified = claims_as_verified(runtime, tx, transmission.transmission_id)
+    signed, ledger_end = _held_by_answer(verified.claims, verified.answered), verified.end
     claims = next((said for said in reversed(signed) if said["kind"] in _PREPARES), None)
     content = tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256)
     if claims is None or content is None or claims.get("prepared_sha256") != transmission.prepared_sha256:
@@ -84,6 +85,18 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         restored=Kind.AWAITING_RELEASE.value in kinds,
         ledger_end=ledger_end,
     )
+
+
+def _held_by_answer(signed: Sequence[Mapping[str, Any]], answered: int) -> Sequence[Mapping[str, Any]]:
+    """Return what was signed, and that it waits since sending continues after a restore, unless it may have arrived.
+
+    Each payload that waited then has an entry that says so, but someone may have hidden its row for that moment. What a
+    version without a ledger attempted is not signed: of that, its rows have decided.
+    """
+    before = [said for said in signed if said["seq"] < answered]
+    if not before or _arrived_by(before) or any(said.get("attempts") for said in before):
+        return signed
+    return [*before, {"kind": Kind.AWAITING_RELEASE.value, "seq": answered}, *signed[len(before) :]]
 
 
 def readable_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -> Prepared | None:

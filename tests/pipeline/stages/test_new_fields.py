@@ -24,6 +24,7 @@ from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
+from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
 from tests.pipeline.test_row_tampering import write
 from tests.support.actors import ADMIN
@@ -121,6 +122,27 @@ def test_what_a_trigger_settles_is_not_sent(site: Site) -> None:
     with pytest.raises(SettingsChangedError):
         send(site)
     assert len(received(site)) == 1
+
+
+KEEPS = {
+    "sqlite": (f"CREATE TRIGGER keeps BEFORE DELETE ON {ANNOUNCED} BEGIN SELECT RAISE(IGNORE); END",),
+    "postgresql": (
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        f"CREATE TRIGGER keeps BEFORE DELETE ON {ANNOUNCED} FOR EACH ROW EXECUTE FUNCTION keep()",
+    ),
+}
+
+
+@ON_BOTH
+def test_a_save_does_not_approve_what_someone_has_settled_although_a_trigger_keeps_it(site: Site) -> None:
+    upgrade(site)
+    write(site, *KEEPS[make_url(site.replica.database_url).get_backend_name()])
+    write(site, f"UPDATE {ANNOUNCED} SET settled_at = announced_at WHERE settled_at IS NULL")  # noqa: S608 - our own
+    site.configure(retention_days=90)
+    sweep(site.runtime)
+    with pytest.raises(SettingsChangedError):
+        send(site)
+    assert received(site) == set()
 
 
 @ON_BOTH

@@ -25,10 +25,13 @@ class Before:
 
 def approve_rows(runtime: Runtime, tx: Transaction, now: datetime, before: Before) -> None:
     """Stamp all rows. What someone has announced past the service is announced again, as of now."""
+    removed = set[str]()
     for announced, stamped in tx.announced_schemas.stamped():
         if not runtime.signer.is_intact(stamped):
             tx.announced_schemas.remove(announced.schema_sha256)
-    tx.stamps.renew_all(before.numbers, before.rows)
+            removed.add(stamped.name)
+    # If a trigger has kept one of them, it is a row that no one has seen before.
+    tx.stamps.renew_all(before.numbers, (it for it in before.rows if it.name not in removed))
     announce(runtime, tx, now)
 
 
