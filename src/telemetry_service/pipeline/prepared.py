@@ -90,11 +90,10 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
 def _held_by_answer(signed: Sequence[Mapping[str, Any]], answered: int) -> Sequence[Mapping[str, Any]]:
     """Return what was signed, and that it waits since sending continues after a restore, unless it may have arrived.
 
-    Each payload that waited then has an entry that says so, but someone may have hidden its row for that moment. What a
-    version without a ledger attempted is not signed: of that, its rows have decided.
+    Each payload that waited then has an entry that says so, but someone may have hidden its row for that moment.
     """
     before = [said for said in signed if said["seq"] < answered]
-    if not before or _arrived_by(before) or any(said.get("attempts") for said in before):
+    if not before or _arrived_by(before):
         return signed
     return [*before, {"kind": Kind.AWAITING_RELEASE.value, "seq": answered}, *signed[len(before) :]]
 
@@ -139,23 +138,25 @@ def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID) -
 def has_arrived_perhaps(runtime: Runtime, tx: Transaction, transmission_id: UUID, ended: int | None = None) -> bool:
     """Whether signed entries say that the License Server may have a payload.
 
-    If they say nothing, or one of them may be missing, it is unknown. What a version without a ledger attempted is not
-    signed: of that, its rows decide. So they do of the attempt with the number ``ended``, whose outcome is recorded
-    now: the ledger does not have it yet.
+    If they say nothing, or one of them may be missing, it is unknown. Of the attempt with the number ``ended``, whose
+    outcome is recorded now, its row decides: the ledger does not have it yet.
     """
     signed = all_claims(runtime, tx, transmission_id)
-    old = {number for said in signed if said["kind"] == Kind.MIGRATED for number in said.get("attempts", ())}
-    unsigned = old if ended is None else {*old, ended}
-    attempts = [it for it in tx.transmissions.attempts(transmission_id) if it.number in unsigned] if unsigned else []
-    return _arrived_by(signed, ended) or not nothing_can_have_arrived(attempts)
+    attempts = () if ended is None else tx.transmissions.attempts(transmission_id)
+    return _arrived_by(signed, ended) or not nothing_can_have_arrived(it for it in attempts if it.number == ended)
 
 
 def _arrived_by(signed: Sequence[Mapping[str, Any]], ended: int | None = None) -> bool:
-    if says_accepted(signed):
+    if says_accepted(signed) or any(map(_had_arrived_perhaps, signed)):
         return True
     answers = {said["number"]: said for said in signed if said["kind"] == Kind.ANSWERED}
     tried = {said["number"] for said in signed if said["kind"] == Kind.ATTEMPT} - {ended}
     return any(_can_have_arrived(answers.get(number)) for number in tried)
+
+
+def _had_arrived_perhaps(said: Mapping[str, Any]) -> bool:
+    """Whether it may have arrived by an attempt of a version without a ledger, as far as its rows said so then."""
+    return said["kind"] == Kind.MIGRATED and bool(said.get("may_have_arrived", said.get("attempts")))
 
 
 def _can_have_arrived(answer: Mapping[str, Any] | None) -> bool:

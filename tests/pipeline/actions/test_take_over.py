@@ -15,11 +15,12 @@ import pytest
 from sqlalchemy import bindparam, create_engine, inspect, text
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.configuration import ConfigurationPatch
 from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import FIRST_PREV, Kind
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import HistoryFilter, State, Transmission
-from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.configure import any_version, save_configuration, set_api_key
 from telemetry_service.pipeline.actions.release import release
 from telemetry_service.pipeline.actions.restored import answer_restored
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
@@ -353,20 +354,40 @@ def test_what_may_have_arrived_is_stored_as_its_last_attempt_named_the_customer(
         assert [json.loads(entry.payload)["customer_id"] for entry in server.journal()] == [named]
 
 
+def store_in_clear(lived_in: LivedIn, runtime: Runtime, customer: str) -> None:
+    """Store all payloads as without anonymization."""
+    with runtime.database.write() as tx:
+        for transmission in history(runtime):
+            content = json.loads(tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256) or b"")
+            clear = json.dumps({**content, "customer_id": customer}, separators=(",", ":")).encode()
+            tx.transmissions.prepare_again(
+                transmission.transmission_id, tx.evidence.keep(transmission.transmission_id, clear)
+            )
+    execute(lived_in.database_url, WITHOUT_OTHER_BYTES)
+    execute(lived_in.database_url, f"UPDATE {ATTEMPTS} SET customer_id = :clear", clear=customer)  # noqa: S608 - our own
+
+
+def test_what_was_refused_before_leaves_under_its_pseudonym_whatever_someone_makes_of_its_attempts(
+    lived_in: LivedIn, clock: FrozenClock, server: LicenseServer
+) -> None:
+    customer = lived_in.environment["TELEMETRY_CUSTOMER_ID"]
+    with unstarted(lived_in, clock, server) as runtime:
+        store_in_clear(lived_in, runtime, customer)
+        execute(lived_in.database_url, "UPDATE telemetry_configuration SET anonymize_pii = false")
+        start(runtime)
+        refused = one(runtime, State.HELD)
+        assert stored(runtime, refused)["customer_id"] == customer
+        execute(lived_in.database_url, f"UPDATE {ATTEMPTS} SET cause = 'server_error', response_code = 500")  # noqa: S608 - our own
+        save_configuration(runtime, ConfigurationPatch(anonymize_pii=True), any_version, ADMIN)
+        assert stored(runtime, refused)["customer_id"] == pseudonym(lived_in.kept["api_key"], customer)
+
+
 def test_what_waited_in_clear_leaves_under_its_pseudonym_where_anonymization_is_on(
     lived_in: LivedIn, clock: FrozenClock, server: LicenseServer
 ) -> None:
     customer = lived_in.environment["TELEMETRY_CUSTOMER_ID"]
     with unstarted(lived_in, clock, server) as runtime:
-        with runtime.database.write() as tx:
-            for transmission in history(runtime):
-                content = json.loads(tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256) or b"")
-                clear = json.dumps({**content, "customer_id": customer}, separators=(",", ":")).encode()
-                tx.transmissions.prepare_again(
-                    transmission.transmission_id, tx.evidence.keep(transmission.transmission_id, clear)
-                )
-        execute(lived_in.database_url, WITHOUT_OTHER_BYTES)
-        execute(lived_in.database_url, f"UPDATE {ATTEMPTS} SET customer_id = :clear", clear=customer)  # noqa: S608 - our own
+        store_in_clear(lived_in, runtime, customer)
         start(runtime)
         lost, refused = one(runtime, State.RETRYING), one(runtime, State.HELD)
         assert stored(runtime, lost)["customer_id"] == customer

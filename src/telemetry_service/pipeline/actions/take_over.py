@@ -163,6 +163,7 @@ class _Old:
             "accepted_at": None if it.accepted_at is None else rfc3339(it.accepted_at),
             "receipt": it.receipt,
             "attempts": [attempt.number for attempt in self.attempts],
+            "may_have_arrived": any(attempt.may_have_arrived for attempt in self.attempts),
         }
 
     def _payload_of(self, attempt: OldAttempt) -> bytes | None:
