@@ -16,7 +16,7 @@ from tests.browser.console import PASSWORD, Console, Deployed
 from tests.browser.hostile import STYLESHEETS, build, our_ids, snippets
 from tests.browser.test_accessibility import RULES
 from tests.browser.test_history import failed_and_sent
-from tests.browser.visitor import WIDE, ZONE, Faults
+from tests.browser.visitor import WIDE, ZONE, Faults, until
 from tests.support.issuer import GatewayOfTest
 from tests.support.license_server import LicenseServer
 from tests.support.nginx import NEEDS_NGINX, Nginx
@@ -243,7 +243,7 @@ def test_an_open_transmission_has_an_address_in_the_console(host: Host) -> None:
     host.page.evaluate("document.getElementById('host-modal').close()")
     frame.locator("#history tbody th a").first.click()
     expect(frame.locator("#drawer")).to_be_visible()
-    host.page.wait_for_function("location.hash.startsWith('#telemetry/history/')")
+    until(host.page, "location.hash.startsWith('#telemetry/history/')")
     address = host.fragment
     host.page.reload()
     frame = host.frame()
@@ -253,7 +253,7 @@ def test_an_open_transmission_has_an_address_in_the_console(host: Host) -> None:
     )  # The drawer does not scroll with it.
     expect(frame.locator("#drawer")).to_be_visible()
     frame.locator("#drawer-close").click()
-    host.page.wait_for_function("location.hash === ''")
+    until(host.page, "location.hash === ''")
     host.page.evaluate("(hash) => { location.hash = hash; }", address)
     expect(frame.locator("#drawer")).to_be_visible()
     # Another fragment is the console's.
@@ -267,13 +267,13 @@ def test_the_console_hands_on_its_theme_and_nobody_else_does(host: Host) -> None
     frame = host.open()
     accent = "getComputedStyle(document.querySelector('#telemetry')).getPropertyValue('--cct-accent')"
     radius = "getComputedStyle(document.querySelector('.card')).borderTopLeftRadius"
-    frame.wait_for_function(f"{radius} === '4px'")
+    until(frame, f"{radius} === '4px'")
     assert frame.evaluate(accent) == "light-dark(#6b2fb3, #c9a6ff)"
     assert frame.evaluate("document.documentElement.dataset.theme") == "light"
     host.page.evaluate("document.documentElement.style.colorScheme = 'dark'")
-    frame.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    until(frame, "document.documentElement.dataset.theme === 'dark'")
     host.page.evaluate("document.querySelector('control-core-telemetry').style.setProperty('--cct-accent', 'url(/x)')")
-    frame.wait_for_function(f"{accent}.includes('#2454c4')")
+    until(frame, f"{accent}.includes('#2454c4')")
     # The frame is not its own parent, and the console's window is not the frame.
     frame.evaluate("postMessage({ telemetry: 1, type: 'theme', scheme: 'light' })")
     host.page.evaluate("postMessage({ telemetry: 1, type: 'shown', path: '/forged', title: '', loggedIn: true })")
@@ -347,7 +347,7 @@ def test_an_error_in_the_frame_leaves_the_console_in_charge(host: Host) -> None:
     frame = host.open(error)
     host.page.evaluate("document.getElementById('host-modal').close()")
     expect(frame.locator("h1")).to_have_text("Not found")
-    frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    until(frame, "document.documentElement.dataset.theme === 'light'")
     assert f"#{host.fragment}" == error
     host.page.evaluate("location.hash = '#telemetry/proof'")
     expect(frame.get_by_role("heading", name="Proof", exact=True)).to_be_visible()

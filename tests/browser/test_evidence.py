@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.console import Console, transmission_url
 from tests.browser.test_accessibility import check
 from tests.browser.test_history import failed_and_sent
-from tests.browser.visitor import Look, visit
+from tests.browser.visitor import Look, until, visit
 
 SHEET = 1056
 """The height of a sheet of paper (Letter) in CSS pixels."""
@@ -56,7 +56,7 @@ def test_link_and_proof_are_copied(browser: Browser, ready: Console) -> None:
         expect(page.locator("#drawer")).to_contain_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == page.url
         page.get_by_role("button", name="Copy proof").click()
-        page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('Verified just now'))")
+        until(page, "navigator.clipboard.readText().then((text) => text.includes('Verified just now'))")
         proof = page.evaluate("navigator.clipboard.readText()")
         assert detail.attempts[0].payload_sha256 in proof
         assert str(detail.transmission.transmission_id) in proof
