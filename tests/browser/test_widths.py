@@ -96,6 +96,15 @@ def open_dialogs(console: Console, page: Page) -> Iterator[str]:
     yield "evidence"
 
 
+def open_while_off(console: Console, page: Page) -> Iterator[str]:
+    """Open the views that say more while telemetry is off."""
+    console.configure(enabled=False)
+    for view in ("", "/settings"):
+        page.goto(console.tab + view)
+        expect(page.locator(".badge", has_text="not contacted while off")).to_be_visible()
+        yield f"{view or 'overview'} while telemetry is off"
+
+
 def test_a_site_with_large_numbers_and_long_words(ready: Console, page: Page) -> None:
     ready.report(3, scale=100_000)
     failed_and_sent(ready)
@@ -112,7 +121,8 @@ def test_a_site_with_large_numbers_and_long_words(ready: Console, page: Page) ->
     page.set_viewport_size({"width": 768, "height": 800})
     heights = page.locator("#history tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
     assert max(heights) < HIGHEST_ROW
-    found = [it for opened in (open_views, open_dialogs) for what in opened(ready, page) for it in measured(page, what)]
+    states = (open_views, open_dialogs, open_while_off)
+    found = [it for opened in states for what in opened(ready, page) for it in measured(page, what)]
     assert not found, "\n".join(found)
 
 

@@ -17,6 +17,14 @@ def drop_trigger(site: Site, table: str) -> None:
     write(site, f"DROP TRIGGER runs_update_{table}{on}")
 
 
+def only_what_follows_is_sent(site: Site) -> None:
+    """Turn telemetry on: the next payload has only the counts from then on."""
+    site.configure(enabled=True)
+    next_period_is_sent(site)
+    (payload,) = received(site)
+    assert json.loads(payload)["total_events"] == 10
+
+
 @ON_BOTH
 def test_counts_from_while_telemetry_was_off_are_not_sent(site: Site) -> None:
     verified(site)
@@ -27,10 +35,7 @@ def test_counts_from_while_telemetry_was_off_are_not_sent(site: Site) -> None:
     site.report(usage())
     for table in (CONFIGURATION, PERIODS):
         drop_trigger(site, table)
-    site.configure(enabled=True)
-    next_period_is_sent(site)
-    (payload,) = received(site)
-    assert json.loads(payload)["total_events"] == 10, "only the counts from then on"
+    only_what_follows_is_sent(site)
 
 
 @ON_BOTH
@@ -42,10 +47,7 @@ def test_telemetry_is_turned_off_although_a_trigger_changes_its_row_until_the_en
     site.configure(enabled=False, retention_days=30)
     site.report(usage())
     assert codes(site) == {"settings_changed"}
-    site.configure(enabled=True)
-    next_period_is_sent(site)
-    (payload,) = received(site)
-    assert json.loads(payload)["total_events"] == 10, "only the counts from then on"
+    only_what_follows_is_sent(site)
 
 
 @ON_BOTH
@@ -55,7 +57,4 @@ def test_a_save_that_approves_a_row_ends_the_period_as_any_other_that_turns_tele
     write(site, f"UPDATE {PERIODS} SET reportable = true WHERE closed_at IS NULL")
     site.report(usage())
     assert codes(site) == {"settings_changed"}
-    site.configure(enabled=True)
-    next_period_is_sent(site)
-    (payload,) = received(site)
-    assert json.loads(payload)["total_events"] == 10, "only the counts from then on"
+    only_what_follows_is_sent(site)

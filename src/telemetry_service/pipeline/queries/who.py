@@ -55,7 +55,7 @@ def find_lines(
     """
     if which.person is None:
         return FoundLines(tx.ledger.page(limit, before=before, after=after, which=which))
-    person = person_at(tx, which.person)
+    person = _person_at(tx, which.person)
     if isinstance(person, Nobody) or which.actor not in {None, person.kind}:
         return FoundLines((), person)
     step, theirs = max(limit, _FEWEST_AT_ONCE), replace(which, actor=person.kind)
@@ -64,11 +64,10 @@ def find_lines(
 
 def read_person(snapshot: Snapshot, seq: int) -> KnownPerson | Nobody:
     """Return the person who made an entry, or why there is none."""
-    return person_at(snapshot.tx, seq)
+    return _person_at(snapshot.tx, seq)
 
 
-def person_at(tx: Transaction, seq: int) -> KnownPerson | Nobody:
-    """Return the person who made an entry, or why there is none."""
+def _person_at(tx: Transaction, seq: int) -> KnownPerson | Nobody:
     lines = tx.ledger.page(1, before=seq + 1, after=seq - 1)
     if not lines:
         return Nobody.NO_ENTRY

@@ -36,7 +36,7 @@ class MeasuredTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write and count. It is passed on before the loop does anything else, or at once if there is much."""
+        """Write and count. It is passed on in the next round of the loop, or at once if there is much."""
         if not data:
             return
         self._written += len(data)
