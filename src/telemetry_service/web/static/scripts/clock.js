@@ -1,4 +1,4 @@
-/* The present, by the service's clock: what is due and how long ago something was count on while one looks. */
+/* The present, by the service's clock: it keeps counting down to what is due, and up from what was. */
 (() => {
   "use strict";
 
